@@ -113,6 +113,9 @@ export function callClientStream<I extends DescMessage, O extends DescMessage>(
   signal?.throwIfAborted();
   let settle: (error: unknown) => void = () => {};
   const state: { ended?: { readonly error: unknown } } = {};
+  const throwIfEnded = () => {
+    if (state.ended) throw state.ended.error;
+  };
   const verdict = new Promise<void>((resolve, reject) => {
     settle = (error) => {
       state.ended = { error: error ?? new Error(`${method.name}: the server has ended the call`) };
@@ -135,11 +138,11 @@ export function callClientStream<I extends DescMessage, O extends DescMessage>(
   verdict.then(forget, forget);
   return {
     write: async (message) => {
-      if (state.ended) throw state.ended.error;
+      throwIfEnded();
       if (call.write(create(method.input, message))) return;
       // A call that ends while its buffer is full never drains: wait for either.
       await Promise.race([new Promise<void>((resolve) => call.once('drain', resolve)), verdict]);
-      if (state.ended) throw state.ended.error;
+      throwIfEnded();
     },
     finish: () => {
       call.end();

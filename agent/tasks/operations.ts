@@ -1,0 +1,22 @@
+import type { PortConfig, Task } from '#proto/gen/swarmkit/types_pb.js';
+import type { ContainerFacts } from './status.ts';
+
+/** What can be done to the container of a task. Implemented on the engine, and in tests by an engine of values. */
+export interface TaskOperations {
+  /** Validates and expands the task; throws (SpecError) for what can never run here. Touches nothing. */
+  readonly resolve: (task: Task) => ResolvedTask;
+}
+
+/** A task that has been understood: its container has a name and a plan. */
+export interface ResolvedTask {
+  readonly name: string;
+  readonly observe: () => Promise<ContainerFacts>;
+  /** Image, networks, volumes, secrets, container: all there afterwards, also when some of it was before. */
+  readonly prepare: (signal: AbortSignal) => Promise<void>;
+  readonly start: (id: string) => Promise<void>;
+  readonly stop: (id: string) => Promise<void>;
+  /** Removes the container and what was made for it alone. */
+  readonly remove: () => Promise<void>;
+}
+
+export const NO_CONTAINER: ContainerFacts = { container: { kind: 'absent' }, ports: [] as readonly PortConfig[] };
