@@ -1,0 +1,201 @@
+#!/bin/sh
+# Installs what is missing to build, run and test netd, and only that. Says what it does; is silent when there is nothing to do.
+#
+#   sh scripts/setup.sh --npm-only             the node modules
+#   sh scripts/setup.sh [--engines SUITE,…]    those, the tools of the test bed, and root file systems with Docker engines
+#
+# Engines are never installed on this machine: a dockerd here would change its firewall. Each lives in a root file system of
+# its own, made from a Debian suite (bookworm, trixie, sid; all by default) under $NETD_TESTBED_CACHE
+# (/var/cache/netd-testbed), as engines/VERSION with a link engines/SUITE to it.
+set -eu
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin # where Debian keeps ip(8); not on the path of every user
+
+cache=${NETD_TESTBED_CACHE:-/var/cache/netd-testbed}
+all_suites='bookworm trixie sid'
+
+# What is in an engine's root file system beside the engine itself. libstdc++6 is for the Node that travels with the checkout.
+# Raise the recipe number with every change of content: older ones are then made again.
+engine_packages=docker.io,ca-certificates,mount,passwd,kmod,procps,libstdc++6,openssl,curl
+engine_packages=$engine_packages,iproute2,iptables,nftables,ipvsadm,conntrack,tcpdump,iputils-ping
+recipe=2
+
+say() { echo "netd setup: $*"; }
+fail() { echo "netd setup: $*" >&2; exit 1; }
+
+# The engine version Debian had in each suite when this was written. Another one is used, and named, as it is.
+expected_version() {
+  case $1 in
+    bookworm) echo 20.10.24 ;;
+    trixie) echo 26.1.5 ;;
+    sid) echo 28.5.2 ;;
+  esac
+}
+
+# --- node modules -----------------------------------------------------------------------------------------------------------
+
+setup_npm() {
+  if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+    say 'installing the node modules (npm ci)'
+    npm ci --no-progress --loglevel=error || fail 'npm ci failed: see above; a network problem is worth a second try'
+    touch node_modules/.package-lock.json
+  fi
+  [ -x node_modules/node/bin/node ] && return
+  # The package "node" fetches its binary in an install script, which npm 11 skips unless told otherwise.
+  say 'fetching the Node runtime of the package "node"'
+  npm rebuild node --ignore-scripts=false --no-progress --loglevel=error || true
+  [ -x node_modules/node/bin/node ] ||
+    fail 'node_modules/node/bin/node is missing: npm did not run the install script of the package "node"; allow install scripts and run "npm ci"'
+}
+
+# --- Debian packages --------------------------------------------------------------------------------------------------------
+
+# Installs the packages that are missing; argument: "command=package" words.
+need_commands() {
+  missing=
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null ||
+    fail "these are missing:$missing (Debian's names; no apt-get here, install them in this system's own way)"
+  say "installing Debian packages:$missing"
+  install_packages $missing || {
+    say 'the package lists may be old: apt-get update'
+    apt-get -qq update && install_packages $missing
+  } || fail "apt-get could not install:$missing"
+}
+
+install_packages() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" >/dev/null
+}
+
+# --- engine root file systems -----------------------------------------------------------------------------------------------
+
+engine_ready() {
+  [ -x "$cache/engines/$1/usr/sbin/dockerd" ] && read -r made <"$cache/engines/$1/etc/netd-testbed" 2>/dev/null && [ "$made" = "$recipe" ]
+}
+
+# The Debian mirror this machine already uses, or Debian's own.
+debian_mirror() {
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
+    awk '$2 == "Debian" && $1 ~ /^https?:/ { print $1; exit }')
+  echo "${mirror:-http://deb.debian.org/debian}"
+}
+
+build_engine() {
+  suite=$1
+  packages=$engine_packages
+  [ "$suite" = bookworm ] || packages=$packages,docker-cli # older docker.io packages have the client inside
+  mirror=$(debian_mirror)
+  say "making the root file system of the Docker engine of Debian $suite, from $mirror (about half a minute, 400 MB)"
+  new=$cache/engines/.new-$suite-$$
+  log=$cache/engines/$suite.log
+  rm -rf "$cache/engines/.new-$suite-"*
+  set -- --mode=root --variant=essential "--include=$packages" \
+    '--aptopt=Acquire::Check-Valid-Until "false"' \
+    '--dpkgopt=path-exclude=/usr/share/man/*' '--dpkgopt=path-exclude=/usr/share/doc/*' \
+    '--dpkgopt=path-exclude=/usr/share/locale/*'
+  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  [ -e $keyring ] && set -- "$@" "--keyring=$keyring"
+  for option in Acquire::http::Proxy Acquire::https::Proxy; do
+    eval "$(apt-config shell proxy $option)"
+    [ -z "${proxy:-}" ] || set -- "$@" "--aptopt=$option \"$proxy\""
+    proxy=
+  done
+  if ! mmdebstrap "$@" "$suite" "$new" "$mirror" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -rf --one-file-system "$new"
+    fail "mmdebstrap could not make the $suite root file system from $mirror; the whole log is $log"
+  fi
+  version=$(dpkg-query --admindir="$new/var/lib/dpkg" -W -f '${Version}' docker.io | sed 's/^[0-9]*://; s/[^0-9.].*//')
+  echo "$recipe" >"$new/etc/netd-testbed"
+  [ ! -e "$cache/engines/$version" ] || mv "$cache/engines/$version" "$cache/engines/.old-$suite-$$"
+  mv "$new" "$cache/engines/$version"
+  ln -sfn "$version" "$cache/engines/$suite"
+  rm -rf --one-file-system "$cache/engines/.old-$suite-$$" "$log"
+  [ "$version" = "$(expected_version "$suite")" ] ||
+    say "note: Debian $suite no longer carries Docker $(expected_version "$suite"); it has $version, which is used instead"
+  say "Docker $version is ready"
+}
+
+# A root file system of nothing but busybox, the layer of the test image.
+image_ready() { [ -e "$cache/images/busybox.tar" ]; }
+
+build_image() {
+  say 'making the test image (busybox)'
+  mkdir -p "$cache/images"
+  work=$cache/images/.new-$$
+  mkdir -p "$work/bin" "$work/etc" "$work/root" "$work/tmp" "$work/var" "$work/usr"
+  cp "$(command -v busybox)" "$work/bin/busybox"
+  for applet in $(busybox --list); do
+    [ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"
+  done
+  ln -s ../bin "$work/usr/bin"
+  ln -s ../bin "$work/usr/sbin"
+  ln -s bin "$work/sbin"
+  chmod 1777 "$work/tmp"
+  printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:1000:1000:www:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/false\n' >"$work/etc/passwd"
+  printf 'root:x:0:\nwww:x:1000:\nextra:x:1001:www\nnogroup:x:65534:\n' >"$work/etc/group"
+  # One fixed time and order: the same busybox gives the same image on every machine.
+  tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$work.tar" .
+  rm -rf "$work"
+  mv "$work.tar" "$cache/images/busybox.tar"
+}
+
+testbed_ready() {
+  for command in ip unshare nsenter; do
+    command -v $command >/dev/null || return 1
+  done
+  for suite in $suites; do
+    engine_ready "$suite" || return 1
+  done
+  image_ready
+}
+
+setup_testbed() {
+  need_commands ip=iproute2 unshare=util-linux nsenter=util-linux
+  mkdir -p "$cache/engines"
+  # One builder at a time; a second one waits, and then finds the work done.
+  exec 9>"$cache/lock"
+  flock 9
+  for suite in $suites; do
+    engine_ready "$suite" && continue
+    need_commands mmdebstrap=mmdebstrap
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || install_packages debian-archive-keyring || true
+    build_engine "$suite"
+  done
+  if ! image_ready; then
+    need_commands busybox=busybox-static
+    build_image
+  fi
+}
+
+# --- main -------------------------------------------------------------------------------------------------------------------
+
+npm=yes testbed=yes suites=$all_suites
+while [ $# -gt 0 ]; do
+  case $1 in
+    --npm-only) testbed=no ;;
+    --testbed-only) npm=no ;; # how this script calls itself as root
+    --engines=*) suites=$(echo "${1#*=}" | tr , ' ') ;;
+    --engines)
+      [ $# -gt 1 ] || fail "--engines wants a list: any of $(echo $all_suites | tr ' ' ,)"
+      suites=$(echo "$2" | tr , ' ')
+      shift
+      ;;
+    *) echo "usage: setup.sh [--npm-only] [--engines SUITE,...]   (unknown: $1)" >&2; exit 2 ;;
+  esac
+  shift
+done
+for suite in $suites; do
+  case " $all_suites " in *" $suite "*) ;; *) fail "--engines: no suite '$suite'; known are $all_suites" ;; esac
+done
+
+[ $npm = no ] || setup_npm
+[ $testbed = no ] || testbed_ready && exit 0
+if [ "$(id -u)" -eq 0 ]; then
+  setup_testbed
+else
+  exec sh scripts/as-root.sh sh scripts/setup.sh --testbed-only --engines "$(echo $suites | tr ' ' ,)"
+fi

@@ -1,0 +1,64 @@
+import type { Host } from './host.ts';
+
+export type SwarmRole = 'worker' | 'manager';
+
+/** A swarm of real Docker managers. */
+export interface Swarm {
+  /** The manager that commands go to; set another one when this one is taken down. */
+  readonly manager: Host;
+  /** Where nodes join: `address:2377` of the first manager. */
+  readonly address: string;
+  readonly tokens: Readonly<Record<SwarmRole, string>>;
+}
+
+export interface SwarmOptions {
+  /** Further flags of `docker swarm init`, such as `--cert-expiry 1h`. */
+  readonly flags?: readonly string[];
+}
+
+/** The port every manager listens on for nodes and other managers. */
+export const MANAGER_PORT = 2377;
+
+/** Makes the host, whose engine must run, the first manager of a new swarm. */
+export async function swarmInit(host: Host, options: SwarmOptions = {}): Promise<Swarm> {
+  await host.docker('swarm', 'init', '--advertise-addr', host.address, ...(options.flags ?? []));
+  return swarmOf(host);
+}
+
+/** What nodes need to join the swarm that the host manages, as it is now: tokens change when rotated. */
+export async function swarmOf(manager: Host): Promise<Swarm> {
+  const [worker, managerToken] = await Promise.all([joinToken(manager, 'worker'), joinToken(manager, 'manager')]);
+  return { manager, address: `${manager.address}:${MANAGER_PORT}`, tokens: { worker, manager: managerToken } };
+}
+
+export async function joinToken(manager: Host, role: SwarmRole): Promise<string> {
+  return manager.docker('swarm', 'join-token', '--quiet', role);
+}
+
+/** Joins the host's own engine, Docker's swarm mode: for further managers, and for workers to compare with. */
+export async function dockerJoin(host: Host, swarm: Swarm, role: SwarmRole = 'worker'): Promise<void> {
+  const flags = ['--token', swarm.tokens[role], '--advertise-addr', host.address];
+  await host.docker('swarm', 'join', ...flags, swarm.address);
+}
+
+/** A row of `docker node ls`. */
+export interface NodeRow {
+  readonly id: string;
+  readonly hostname: string;
+  /** `Ready`, `Down`, `Unknown`, `Disconnected`. */
+  readonly status: string;
+  /** `Active`, `Pause`, `Drain`. */
+  readonly availability: string;
+  /** `Leader`, `Reachable`, `Unreachable`; empty for workers. */
+  readonly managerStatus: string;
+}
+
+/** The nodes as a manager sees them. */
+export async function swarmNodes(manager: Host): Promise<readonly NodeRow[]> {
+  const format = '{{.ID}}\t{{.Hostname}}\t{{.Status}}\t{{.Availability}}\t{{.ManagerStatus}}';
+  const lines = await manager.docker('node', 'ls', '--format', format);
+  return lines.split('\n').map((line) => {
+    const [id = '', hostname = '', status = '', availability = '', managerStatus = ''] = line.split('\t');
+    return { id, hostname, status, availability, managerStatus };
+  });
+}
