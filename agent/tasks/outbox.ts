@@ -1,3 +1,4 @@
+import { createNotifier } from '#base/notifier.ts';
 import type { TaskStatus } from '#proto/gen/swarmkit/types_pb.js';
 
 /**
@@ -24,7 +25,7 @@ export interface StatusUpdate {
 
 export function createOutbox(): Outbox {
   const waiting = new Map<string, TaskStatus>();
-  let wake: (() => void)[] = [];
+  const arrived = createNotifier();
 
   return {
     put: (taskId, status) => {
@@ -32,9 +33,7 @@ export function createOutbox(): Outbox {
       if (known && known.state > status.state) return;
       waiting.delete(taskId); // to the end of the line
       waiting.set(taskId, status);
-      const wakers = wake;
-      wake = [];
-      for (const resolve of wakers) resolve();
+      arrived.notify();
     },
     drop: (taskId) => {
       waiting.delete(taskId);
@@ -53,20 +52,6 @@ export function createOutbox(): Outbox {
       }
     },
     size: () => waiting.size,
-    filled: (signal) =>
-      new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
-        if (waiting.size > 0) return resolve();
-        const onAbort = () => {
-          wake = wake.filter((other) => other !== onFilled);
-          reject(signal.reason);
-        };
-        const onFilled = () => {
-          signal.removeEventListener('abort', onAbort);
-          resolve();
-        };
-        signal.addEventListener('abort', onAbort, { once: true });
-        wake.push(onFilled);
-      }),
+    filled: (signal) => (waiting.size > 0 ? Promise.resolve() : arrived.wait(signal)),
   };
 }

@@ -5,7 +5,7 @@ import { errorChain, errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { createReconciler } from '#base/reconciler.ts';
 import { type TaskRecord, TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
-import { type Task, TaskSchema, TaskState, type TaskStatus } from '#proto/gen/swarmkit/types_pb.js';
+import { type Task, TaskState, type TaskStatus } from '#proto/gen/swarmkit/types_pb.js';
 import { NO_CONTAINER, type ResolvedTask, type TaskOperations } from './operations.ts';
 import type { Outbox } from './outbox.ts';
 import { type ContainerFacts, firstStatus, moved } from './status.ts';
@@ -72,7 +72,11 @@ export function createTasks(options: TasksOptions): Tasks {
 
   const reconciler = createReconciler({
     pass: (id) => pass(id),
-    onError: (id, error) => log.warn({ task: id, error: errorChain(error) }, 'task will be tried again'),
+    onError: (id, error) => {
+      // An engine that is away is one event, told once by who watches it, not one per task and second.
+      if (error instanceof EngineUnreachable) log.debug({ task: id }, 'task waits for the engine');
+      else log.warn({ task: id, error: errorChain(error) }, 'task will be tried again');
+    },
     concurrency: MOST_PASSES,
     retryMs: RETRY_MS,
   });
@@ -275,7 +279,7 @@ function needsContainer(task: Task, status: TaskStatus): boolean {
 }
 
 function recordOf(task: Task, status: TaskStatus, unhealthy = false): TaskRecord {
-  const kept = create(TaskSchema, task);
+  const kept: Task = { ...task };
   delete kept.status; // ours is the last word, kept beside it
   return create(TaskRecordSchema, { task: kept, status, unhealthy });
 }

@@ -1,0 +1,147 @@
+import type Docker from 'dockerode';
+import type { Clock } from '#base/clock.ts';
+import { errorText, NetdError } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import { createNotifier } from '#base/notifier.ts';
+import type { Engine, EngineInfo } from './engine.ts';
+import { LEAST_API_VERSION } from './engine.ts';
+import type { EngineEvent } from './events.ts';
+
+/** What an engine that answers has told of itself. */
+export interface EngineFacts {
+  readonly info: EngineInfo;
+  readonly version: Docker.DockerVersion;
+  readonly plugins: readonly Docker.PluginInfo[];
+}
+
+/** `down` carries the facts of the time before, if there was one. Times are milliseconds since the epoch. */
+export type EngineState =
+  | { readonly kind: 'connecting'; readonly sinceMs: number }
+  | { readonly kind: 'up'; readonly sinceMs: number; readonly facts: EngineFacts }
+  | { readonly kind: 'down'; readonly sinceMs: number; readonly error: NetdError; readonly facts?: EngineFacts };
+
+/** Keeps a view of the engine and its events through restarts of the engine. */
+export interface EngineWatch {
+  readonly state: () => EngineState;
+  /** Resolves at the next change of the state. */
+  readonly changed: (signal: AbortSignal) => Promise<void>;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface EngineWatchOptions {
+  readonly engine: Engine;
+  readonly onEvent: (event: EngineEvent) => void;
+  /** The engine answers (again): events may have been missed. */
+  readonly onUp: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The node description is compared this often (spec swarmkit-worker §3.9). */
+const REFRESH_MS = 20_000;
+const RETRY_MS = 500;
+
+export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
+  const { engine, clock, log } = options;
+  const changes = createNotifier();
+  let state: EngineState = { kind: 'connecting', sinceMs: clock.now() };
+
+  const setUp = (facts: EngineFacts) => {
+    const fresh = state.kind !== 'up';
+    state = { kind: 'up', sinceMs: state.kind === 'up' ? state.sinceMs : clock.now(), facts };
+    if (fresh) log.info({ engine: engine.address, version: facts.version.Version }, 'engine is up');
+    changes.notify();
+  };
+  const setDown = (error: unknown) => {
+    const known = state.kind === 'connecting' ? undefined : state.facts;
+    const reason =
+      error instanceof NetdError ? error : new NetdError('engine-unreachable', errorText(error), { cause: error });
+    const same = state.kind === 'down' && state.error.message === reason.message;
+    if (same) return;
+    const sinceMs = state.kind === 'down' ? state.sinceMs : clock.now();
+    state = { kind: 'down', sinceMs, error: reason, ...(known ? { facts: known } : {}) };
+    log.warn({ engine: engine.address, error: reason.message }, 'engine is down');
+    changes.notify();
+  };
+
+  const connected = async (signal: AbortSignal): Promise<void> => {
+    const scope = new AbortController();
+    const inside = AbortSignal.any([signal, scope.signal]);
+    try {
+      const facts = await ask(engine);
+      // The engine sends the head of the event stream at once; only then is nothing missed by looking at all tasks.
+      const events = readEvents(inside);
+      setUp(facts);
+      options.onUp();
+      await Promise.race([events, refresh(inside)]);
+    } finally {
+      scope.abort(new Error('the connection to the engine has ended'));
+    }
+  };
+
+  const readEvents = async (signal: AbortSignal): Promise<void> => {
+    for await (const event of engine.events(signal)) options.onEvent(event);
+    throw new NetdError('engine-unreachable', `the Docker engine at ${engine.address} has ended its event stream`);
+  };
+
+  const refresh = async (signal: AbortSignal): Promise<never> => {
+    for (;;) {
+      await clock.sleep(REFRESH_MS, signal);
+      setUp(await ask(engine));
+    }
+  };
+
+  return {
+    state: () => state,
+    changed: changes.wait,
+    run: async (signal) => {
+      while (!signal.aborted) {
+        try {
+          await connected(signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          setDown(error);
+          await clock.sleep(RETRY_MS, signal).catch(() => {});
+        }
+      }
+    },
+  };
+}
+
+async function ask(engine: Engine): Promise<EngineFacts> {
+  const [version, info, plugins] = await Promise.all([engine.version(), engine.info(), engine.plugins()]);
+  checkEngine(engine.address, version, info);
+  return { version, info, plugins };
+}
+
+/** Refuses what answers on the socket but is no engine netd can work with; each refusal names the mend. */
+export function checkEngine(address: string, version: Docker.DockerVersion, info: EngineInfo): void {
+  if (typeof version?.ApiVersion !== 'string' || typeof info?.NCPU !== 'number') {
+    throw new NetdError('not-an-engine', `what answers at ${address} is not a Docker engine`, {
+      mend: 'give the unix socket of the local engine with --engine, such as unix:///var/run/docker.sock',
+    });
+  }
+  if (compareVersions(version.ApiVersion, LEAST_API_VERSION) < 0) {
+    throw new NetdError(
+      'engine-too-old',
+      `the engine at ${address} speaks API ${version.ApiVersion}; netd needs ${LEAST_API_VERSION} or newer`,
+      { mend: 'upgrade the engine to 20.10 or newer' },
+    );
+  }
+  const swarm = info.Swarm?.LocalNodeState;
+  if (swarm !== undefined && swarm !== '' && swarm !== 'inactive') {
+    throw new NetdError('engine-in-swarm', `the engine at ${address} is itself in swarm mode (${swarm})`, {
+      mend: 'netd replaces the swarm mode of the engine: run `docker swarm leave` on this host first',
+    });
+  }
+}
+
+/** Compares dotted numbers: negative if `a` is older than `b`. */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((text) => text.split('.').map(Number));
+  for (let i = 0; i < Math.max(left?.length ?? 0, right?.length ?? 0); i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,103 @@
+import { create } from '@bufbuild/protobuf';
+import type { EngineFacts } from '#agent/engine/engine-watch.ts';
+import {
+  type GenericResource,
+  GenericResourceSchema,
+  type NodeDescription,
+  NodeDescriptionSchema,
+} from '#proto/gen/swarmkit/types_pb.js';
+
+/** What goes into a description beside what the engine says. */
+export interface OwnFacts {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly genericResources: readonly OfferedResource[];
+  readonly tls: {
+    readonly trustRoot: Uint8Array;
+    readonly issuerSubject: Uint8Array;
+    readonly issuerPublicKey: Uint8Array;
+  };
+  readonly fips: boolean;
+}
+
+export type OfferedResource =
+  | { readonly kind: string; readonly discrete: bigint }
+  | { readonly kind: string; readonly named: string };
+
+/**
+ * What this node tells the manager of itself (spec swarmkit-worker §2.8): the engine's host, capacity, labels and plugins.
+ * Deterministic, or the session would be opened anew at every comparison.
+ */
+export function describeNode(engine: EngineFacts, own: OwnFacts): NodeDescription {
+  const { info, version } = engine;
+  return create(NodeDescriptionSchema, {
+    hostname: info.Name,
+    platform: { architecture: info.Architecture, os: info.OSType },
+    resources: {
+      nanoCpus: BigInt(info.NCPU) * 1_000_000_000n,
+      memoryBytes: BigInt(info.MemTotal),
+      generic: own.genericResources.map(genericResource),
+    },
+    engine: {
+      engineVersion: version.Version,
+      labels: sortedRecord({ ...labelsOf(info.Labels ?? []), ...own.labels }),
+      plugins: pluginsOf(engine),
+    },
+    tlsInfo: {
+      trustRoot: own.tls.trustRoot,
+      certIssuerSubject: own.tls.issuerSubject,
+      certIssuerPublicKey: own.tls.issuerPublicKey,
+    },
+    fips: own.fips,
+  });
+}
+
+/** Network drivers netd carries itself: the scheduler passes over nodes that do not report them. */
+const OWN_NETWORK_DRIVERS = ['bridge', 'host', 'overlay'] as const;
+
+/** Capability of a managed plugin → type the scheduler knows; others are told verbatim. */
+const CAPABILITY_TYPES: Readonly<Record<string, string>> = {
+  volumedriver: 'Volume',
+  networkdriver: 'Network',
+  logdriver: 'Log',
+};
+
+function pluginsOf({ info, plugins }: EngineFacts): { type: string; name: string }[] {
+  const found = new Map<string, { type: string; name: string }>();
+  const add = (type: string, name: string) => found.set(`${type}\0${name}`, { type, name });
+  for (const [type, names] of Object.entries(info.Plugins)) for (const name of names ?? []) add(type, name);
+  for (const name of OWN_NETWORK_DRIVERS) add('Network', name);
+  for (const plugin of plugins) {
+    for (const capability of plugin.Config.Interface.Types) {
+      // `docker.volumedriver/1.0`
+      const kind = typeof capability === 'string' ? /\.([^./]+)\//.exec(capability)?.[1] : capability.Capability;
+      if (kind) add(CAPABILITY_TYPES[kind] ?? kind, plugin.Name);
+    }
+  }
+  return [...found.values()].sort((a, b) => compare(a.type, b.type) || compare(a.name, b.name));
+}
+
+function labelsOf(labels: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    labels.map((label) => {
+      const at = label.indexOf('=');
+      return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)];
+    }),
+  );
+}
+
+function genericResource(offered: OfferedResource): GenericResource {
+  return create(GenericResourceSchema, {
+    resource:
+      'discrete' in offered
+        ? { case: 'discreteResourceSpec', value: { kind: offered.kind, value: offered.discrete } }
+        : { case: 'namedResourceSpec', value: { kind: offered.kind, value: offered.named } },
+  });
+}
+
+function sortedRecord(record: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => compare(a, b)));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
