@@ -1,0 +1,26 @@
+import type Docker from 'dockerode';
+import type { NetworkCreateBody } from './engine-bodies.ts';
+import { NETWORK_ID_LABEL } from './networks.ts';
+
+type ObservedNetwork = Pick<Docker.NetworkInspectInfo, 'Driver' | 'ConfigFrom' | 'Labels'>;
+
+/**
+ * Why the engine's network of that name cannot serve as the wanted one, or `undefined` if it can. "Already exists" is
+ * success only for the same network: a swarm's networks and an operator's may share a name.
+ */
+export function networkMismatch(wanted: NetworkCreateBody, observed: ObservedNetwork): string | undefined {
+  if (wanted.Driver !== observed.Driver) {
+    return `it has the driver ${observed.Driver}, wanted is ${wanted.Driver}`;
+  }
+  const source = wanted.ConfigFrom?.Network ?? '';
+  const observedSource = observed.ConfigFrom?.Network ?? '';
+  if (source !== observedSource) {
+    return `it is made from the configuration network "${observedSource}", wanted is "${source}"`;
+  }
+  // The engine refuses labels on networks made from a configuration network: there, the source is the whole identity.
+  if (source !== '') return undefined;
+  const observedId = observed.Labels?.[NETWORK_ID_LABEL];
+  if (observedId === undefined) return 'it was not made by netd';
+  const id = wanted.Labels?.[NETWORK_ID_LABEL];
+  return observedId === id ? undefined : `it stands for another swarm network, ${observedId}`;
+}

@@ -1,0 +1,104 @@
+import type { Network, NetworkAttachment } from '#proto/gen/swarmkit/types_pb.js';
+import type { EndpointBody, NetworkCreateBody } from './engine-bodies.ts';
+import { quoted, SpecError } from './spec-error.ts';
+
+/** On every engine network netd makes, where the engine allows labels: the id of the swarm network it stands for. */
+export const NETWORK_ID_LABEL = 'netd.network.id';
+
+/** One network of a task, by what has to be done for it (spec swarmkit-worker §5.4). */
+export type NetworkUse =
+  /** The engine's own `bridge`, `host` or `none`: there already. */
+  | { readonly kind: 'predefined'; readonly name: string; readonly endpoint: EndpointBody }
+  /** Lives on this node alone (macvlan, ipvlan, a bridge), usually from a configuration network made by the operator. */
+  | {
+      readonly kind: 'node-local';
+      readonly name: string;
+      readonly create: NetworkCreateBody;
+      readonly endpoint: EndpointBody;
+    }
+  /** A driver from a plugin: as node-local, with the manager's options and addresses. */
+  | {
+      readonly kind: 'plugin';
+      readonly name: string;
+      readonly create: NetworkCreateBody;
+      readonly endpoint: EndpointBody;
+    }
+  | { readonly kind: 'overlay'; readonly name: string; readonly ingress: boolean };
+
+/** Names the engine keeps for its own networks; `default` is another word for `bridge`. */
+const RESERVED: Readonly<Record<string, string>> = { bridge: 'bridge', host: 'host', none: 'none', default: 'bridge' };
+
+const ENGINE_DRIVERS: ReadonlySet<string> = new Set(['bridge', 'host', 'null', 'macvlan', 'ipvlan']);
+
+/**
+ * Sorts a task's attachment by kind.
+ *
+ * @throws SpecError when the manager's message lacks what is needed
+ */
+export function networkUse(attachment: NetworkAttachment): NetworkUse {
+  const { network } = attachment;
+  const spec = network?.spec;
+  const name = spec?.annotations?.name;
+  if (network === undefined || spec === undefined || !name) {
+    throw new SpecError(`network attachment without a network: ${quoted(network?.id ?? '')}`);
+  }
+  const driver = network.driverState?.name ?? '';
+  if (driver === 'overlay') return { kind: 'overlay', name, ingress: spec.ingress };
+
+  const endpoint = endpointBody(attachment);
+  const reserved = RESERVED[name];
+  if (reserved !== undefined) return { kind: 'predefined', name: reserved, endpoint };
+  if (spec.annotations?.labels['com.docker.swarm.predefined'] === 'true') return { kind: 'predefined', name, endpoint };
+  if (driver === '') throw new SpecError(`network ${quoted(name)} comes without a driver`);
+  const kind = ENGINE_DRIVERS.has(driver) ? 'node-local' : 'plugin';
+  return { kind, name, create: networkCreateBody(network, name, driver), endpoint };
+}
+
+/** The addresses the manager gave this task, and the options of its endpoint. */
+function endpointBody({ addresses, driverAttachmentOpts }: NetworkAttachment): EndpointBody {
+  const hosts = addresses.map((cidr) => cidr.split('/', 1)[0] ?? '');
+  const ipv4 = hosts.findLast((host) => /^\d+(\.\d+){3}$/.test(host));
+  const ipv6 = hosts.findLast((host) => host.includes(':'));
+  return {
+    ...((ipv4 || ipv6) && {
+      IPAMConfig: { ...(ipv4 && { IPv4Address: ipv4 }), ...(ipv6 && { IPv6Address: ipv6 }) },
+    }),
+    ...(Object.keys(driverAttachmentOpts).length > 0 && { DriverOpts: { ...driverAttachmentOpts } }),
+  };
+}
+
+/**
+ * A network made from a configuration network takes options, addresses, IPv6 and labels from it, and the engine refuses
+ * any given besides, be it a label of ours.
+ */
+function networkCreateBody(network: Network, name: string, driver: string): NetworkCreateBody {
+  const { spec, ipam, driverState } = network;
+  const common = {
+    Name: name,
+    Driver: driver,
+    // Without it, engines before API 1.44 allow two networks of one name.
+    CheckDuplicate: true,
+    ...(spec?.internal && { Internal: true }),
+    ...(spec?.attachable && { Attachable: true }),
+  };
+  if (spec?.configFrom.case === 'network') return { ...common, ConfigFrom: { Network: spec.configFrom.value } };
+  const configs = (ipam?.configs ?? []).map(({ subnet, range, gateway }) => ({
+    ...(subnet && { Subnet: subnet }),
+    ...(range && { IPRange: range }),
+    ...(gateway && { Gateway: gateway }),
+  }));
+  const ipamOptions = ipam?.driver?.options ?? {};
+  return {
+    ...common,
+    ...(spec?.ipv6Enabled && { EnableIPv6: true }),
+    ...((ipam?.driver?.name || configs.length > 0) && {
+      IPAM: {
+        Driver: ipam?.driver?.name || 'default',
+        ...(Object.keys(ipamOptions).length > 0 && { Options: { ...ipamOptions } }),
+        Config: configs,
+      },
+    }),
+    Options: { ...driverState?.options },
+    Labels: { ...spec?.annotations?.labels, [NETWORK_ID_LABEL]: network.id },
+  };
+}
