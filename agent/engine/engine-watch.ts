@@ -2,7 +2,6 @@ import type Docker from 'dockerode';
 import type { Clock } from '#base/clock.ts';
 import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
-import { createNotifier } from '#base/notifier.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { LEAST_API_VERSION } from './engine.ts';
 import type { EngineEvent } from './events.ts';
@@ -23,14 +22,14 @@ export type EngineState =
 /** Keeps a view of the engine and its events through restarts of the engine. */
 export interface EngineWatch {
   readonly state: () => EngineState;
-  /** Resolves at the next change of the state. */
-  readonly changed: (signal: AbortSignal) => Promise<void>;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface EngineWatchOptions {
   readonly engine: Engine;
   readonly onEvent: (event: EngineEvent) => void;
+  /** The state is another, or the engine told something new of itself. */
+  readonly onChange: () => void;
   /** The engine answers (again): events may have been missed. */
   readonly onUp: () => void;
   readonly clock: Clock;
@@ -43,14 +42,13 @@ const RETRY_MS = 500;
 
 export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
   const { engine, clock, log } = options;
-  const changes = createNotifier();
   let state: EngineState = { kind: 'connecting', sinceMs: clock.now() };
 
   const setUp = (facts: EngineFacts) => {
     const fresh = state.kind !== 'up';
     state = { kind: 'up', sinceMs: state.kind === 'up' ? state.sinceMs : clock.now(), facts };
     if (fresh) log.info({ engine: engine.address, version: facts.version.Version }, 'engine is up');
-    changes.notify();
+    options.onChange();
   };
   const setDown = (error: unknown) => {
     const known = state.kind === 'connecting' ? undefined : state.facts;
@@ -61,7 +59,7 @@ export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
     const sinceMs = state.kind === 'down' ? state.sinceMs : clock.now();
     state = { kind: 'down', sinceMs, error: reason, ...(known ? { facts: known } : {}) };
     log.warn({ engine: engine.address, error: reason.message }, 'engine is down');
-    changes.notify();
+    options.onChange();
   };
 
   const connected = async (signal: AbortSignal): Promise<void> => {
@@ -93,7 +91,6 @@ export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
 
   return {
     state: () => state,
-    changed: changes.wait,
     run: async (signal) => {
       while (!signal.aborted) {
         try {

@@ -77,6 +77,9 @@ export interface ContainerLogOptions {
   readonly details: boolean;
 }
 
+/** Events that can change what a task is. Others are many (each health check is three) and tell nothing. */
+const TASK_EVENTS = ['start', 'die', 'destroy', 'health_status'] as const;
+
 /** Engines before 20.10 (API 1.41) lack what swarm tasks of today use. */
 export const LEAST_API_VERSION = '1.41';
 
@@ -118,7 +121,11 @@ export function createEngine(address: string): Engine {
     events: async function* (signal) {
       const stream = await call(
         'events',
-        () => docker.getEvents({ filters: { type: ['container'] }, abortSignal: signal }) as Promise<Readable>,
+        () =>
+          docker.getEvents({
+            filters: { type: ['container'], event: [...TASK_EVENTS] },
+            abortSignal: signal,
+          }) as Promise<Readable>,
         signal,
       );
       try {

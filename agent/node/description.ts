@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { GenericResource as GenericResourceOffer } from '#agent/config/generic-resources.ts';
 import type { EngineFacts } from '#agent/engine/engine-watch.ts';
 import {
   type GenericResource,
@@ -10,7 +11,7 @@ import {
 /** What goes into a description beside what the engine says. */
 export interface OwnFacts {
   readonly labels: Readonly<Record<string, string>>;
-  readonly genericResources: readonly OfferedResource[];
+  readonly genericResources: readonly GenericResourceOffer[];
   readonly tls: {
     readonly trustRoot: Uint8Array;
     readonly issuerSubject: Uint8Array;
@@ -18,10 +19,6 @@ export interface OwnFacts {
   };
   readonly fips: boolean;
 }
-
-export type OfferedResource =
-  | { readonly kind: string; readonly discrete: bigint }
-  | { readonly kind: string; readonly named: string };
 
 /**
  * What this node tells the manager of itself (spec swarmkit-worker §2.8): the engine's host, capacity, labels and plugins.
@@ -85,12 +82,13 @@ function labelsOf(labels: readonly string[]): Record<string, string> {
   );
 }
 
-function genericResource(offered: OfferedResource): GenericResource {
+function genericResource(offer: GenericResourceOffer): GenericResource {
+  const { kind } = offer;
   return create(GenericResourceSchema, {
     resource:
-      'discrete' in offered
-        ? { case: 'discreteResourceSpec', value: { kind: offered.kind, value: offered.discrete } }
-        : { case: 'namedResourceSpec', value: { kind: offered.kind, value: offered.named } },
+      offer.tag === 'discrete'
+        ? { case: 'discreteResourceSpec', value: { kind, value: BigInt(offer.value) } }
+        : { case: 'namedResourceSpec', value: { kind, value: offer.value } },
   });
 }
 

@@ -69,9 +69,9 @@ describe('nextStep', () => {
     expect([S.STARTING, S.RUNNING].map(failureState)).toEqual([S.FAILED, S.FAILED]);
   });
 
-  it('waits for secrets after a restart before it prepares or starts, and stops without them', () => {
+  it('waits for secrets after a restart before it starts, and stops without them', () => {
     const waiting = { inputsReady: false };
-    expect(step(S.RUNNING, S.PREPARING, absent, waiting)).toEqual(none);
+    expect(step(S.RUNNING, S.PREPARING, absent, waiting)).toEqual({ kind: 'prepare' });
     expect(step(S.RUNNING, S.STARTING, created, waiting)).toEqual(none);
     expect(step(S.RUNNING, S.RUNNING, running(), waiting)).toEqual(none);
     expect(step(S.SHUTDOWN, S.RUNNING, running(), waiting)).toEqual(stop('requested'));

@@ -39,7 +39,7 @@ export function nextStep(facts: StepFacts): Step {
   if (state > desired) return NONE;
   switch (state) {
     case TaskState.PREPARING:
-      return facts.container.kind === 'absent' ? prepare(facts) : report(TaskState.READY, 'prepared');
+      return facts.container.kind === 'absent' ? { kind: 'prepare' } : report(TaskState.READY, 'prepared');
     case TaskState.STARTING:
       return start(facts);
     case TaskState.RUNNING:
@@ -55,10 +55,6 @@ function advance(state: TaskState): Step {
   if (state === TaskState.ACCEPTED) return report(TaskState.PREPARING, 'preparing');
   if (state === TaskState.READY) return report(TaskState.STARTING, 'starting');
   return NONE;
-}
-
-function prepare(facts: StepFacts): Step {
-  return facts.inputsReady ? { kind: 'prepare' } : NONE;
 }
 
 function start(facts: StepFacts): Step {

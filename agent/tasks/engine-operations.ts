@@ -1,0 +1,140 @@
+import { type ContainerPlan, type NodeFacts, planContainer } from '#agent/container/container-plan.ts';
+import type { NetworkCreateBody } from '#agent/container/engine-bodies.ts';
+import { networkMismatch } from '#agent/container/network-match.ts';
+import { boundPorts } from '#agent/container/ports.ts';
+import { SpecError } from '#agent/container/spec-error.ts';
+import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
+import { EngineError, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
+import { errorText } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import type { Task } from '#proto/gen/swarmkit/types_pb.js';
+import { observedContainer } from './observed.ts';
+import type { ResolvedTask, TaskOperations } from './operations.ts';
+
+/** Secrets and configs of tasks as files the engine can mount. */
+export interface TaskPayloads {
+  /** The directory of one task's files, absolute; need not exist. */
+  readonly directory: (taskId: string) => string;
+  /** Makes the files, empty: the engine wants to see them when it creates a container. */
+  readonly reserve: (task: Task, plan: ContainerPlan) => Promise<void>;
+  /** Fills them, once; throws when the manager sent no such secret or config, or its template is wrong. */
+  readonly fill: (task: Task, plan: ContainerPlan) => Promise<void>;
+  readonly remove: (taskId: string) => Promise<void>;
+}
+
+export interface EngineOperationsOptions {
+  readonly engine: Engine;
+  readonly node: () => NodeFacts;
+  readonly payloads: TaskPayloads;
+  readonly log: Logger;
+}
+
+/** Carries out the moves of a task on the engine (spec swarmkit-worker §4.7). Each may be repeated at any moment. */
+export function createEngineOperations(options: EngineOperationsOptions): TaskOperations {
+  return {
+    resolve: (task) => {
+      const payloadDir = options.payloads.directory(task.id);
+      return engineTask(task, planContainer(task, { node: options.node(), payloadDir }), options);
+    },
+  };
+}
+
+function engineTask(task: Task, plan: ContainerPlan, options: EngineOperationsOptions): ResolvedTask {
+  const { engine, payloads, log } = options;
+  return {
+    name: plan.name,
+    observe: async () => {
+      const inspect = await engine.inspectContainer(plan.name);
+      return { container: observedContainer(inspect), ports: boundPorts(inspect?.NetworkSettings.Ports) };
+    },
+    prepare: async (signal) => {
+      for (const network of plan.networks.create) await ensureNetwork(engine, network);
+      for (const volume of plan.volumes) await ensureVolume(engine, volume.Name ?? '', volume.Driver ?? '', volume);
+      await pull(task, plan, options, signal);
+      signal.throwIfAborted();
+      await payloads.reserve(task, plan);
+      await createContainer(engine, plan);
+    },
+    start: async (id) => {
+      await payloads.fill(task, plan);
+      await connectNetworks(engine, plan, await engine.inspectContainer(id));
+      await engine.startContainer(id);
+    },
+    stop: (id) => engine.stopContainer(id, plan.stopTimeoutSec),
+    remove: async () => {
+      const inspect = await engine.inspectContainer(plan.name);
+      if (inspect) {
+        await engine.stopContainer(inspect.Id, plan.stopTimeoutSec);
+        await engine.removeContainer(inspect.Id);
+      }
+      await payloads.remove(task.id);
+      for (const network of plan.networks.create) await dropNetwork(engine, network, log);
+    },
+  };
+}
+
+/** A pull that fails is told and not the task's failure: whether the image is here, the create that follows says. */
+async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOptions, signal: AbortSignal) {
+  const { engine, log } = options;
+  if (plan.pull.kind === 'never') return;
+  const { kind, reference, auth, authUnreadable } = plan.pull;
+  if (kind === 'if-absent' && (await engine.hasImage(reference))) return;
+  const fields = { task: task.id, image: plan.image };
+  if (authUnreadable) log.warn(fields, 'registry credentials cannot be read, pulling without');
+  try {
+    await engine.pullImage(reference, auth?.reveal(), signal);
+  } catch (error) {
+    if (signal.aborted || error instanceof EngineUnreachable) throw error;
+    log.info({ ...fields, error: errorText(error) }, 'image could not be pulled, trying the local one');
+  }
+}
+
+/** A name that is taken is our own container, created before a crash. */
+async function createContainer(engine: Engine, plan: ContainerPlan): Promise<void> {
+  try {
+    await engine.createContainer(plan.name, plan.create);
+  } catch (error) {
+    if (!isConflict(error) || (await engine.inspectContainer(plan.name)) === undefined) throw error;
+  }
+}
+
+async function connectNetworks(engine: Engine, plan: ContainerPlan, inspect: ContainerInspect | undefined) {
+  const connected = Object.keys(inspect?.NetworkSettings.Networks ?? {});
+  for (const { network, endpoint } of plan.networks.connect) {
+    if (connected.includes(network)) continue;
+    await engine.connectNetwork(network, { Container: plan.name, EndpointConfig: endpoint });
+  }
+}
+
+async function ensureNetwork(engine: Engine, wanted: NetworkCreateBody): Promise<void> {
+  const found = await engine.inspectNetwork(wanted.Name);
+  if (found === undefined) {
+    try {
+      return await engine.createNetwork(wanted);
+    } catch (error) {
+      if (!isConflict(error)) throw error; // made by another task in the same moment
+    }
+  }
+  const observed = found ?? (await engine.inspectNetwork(wanted.Name));
+  const mismatch = observed && networkMismatch(wanted, observed);
+  if (mismatch) throw new SpecError(`network ${wanted.Name} exists on this node, but ${mismatch}`);
+}
+
+/** Other tasks may still be on it, and the next one makes it anew. */
+async function dropNetwork(engine: Engine, network: NetworkCreateBody, log: Logger): Promise<void> {
+  const found = await engine.inspectNetwork(network.Name);
+  if (!found || networkMismatch(network, found) !== undefined) return;
+  try {
+    await engine.removeNetwork(network.Name);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    log.debug({ network: network.Name, error: error.message }, 'network is still in use');
+  }
+}
+
+async function ensureVolume(engine: Engine, name: string, driver: string, body: object): Promise<void> {
+  const volume = await engine.createVolume(body);
+  if (driver !== '' && volume.driver !== '' && volume.driver !== driver) {
+    throw new SpecError(`volume ${name} exists with the driver ${volume.driver}, wanted is ${driver}`);
+  }
+}
