@@ -1,23 +1,13 @@
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { outputOf, runCommand } from './command.ts';
+import { join } from 'node:path';
 import { type EngineName, engineRoot } from './engine-roots.ts';
-import { type Holder, startHolder } from './holder.ts';
 import { Host } from './host.ts';
 import { removeLeftovers, SCRATCH_BASE } from './leftovers.ts';
 import { processFacts } from './process-tree.ts';
-
-const HERE = dirname(fileURLToPath(import.meta.url));
-const CHECKOUT = dirname(dirname(HERE));
-
-/** Every bed has its switch to itself, so all use the same subnet; .254 is the switch's own end, where tests may listen. */
-const SUBNET = '10.77.1';
-const PREFIX_BITS = 24;
-const MAX_HOSTS = 250;
+import { Switch } from './switch.ts';
 
 export interface BedOptions {
-  /** Engine of hosts that do not name another one; Debian 12's by default. */
+  /** Engine of hosts that do not name another one; Debian 12's (20.10.24) by default. */
   readonly engine?: EngineName;
 }
 
@@ -27,89 +17,78 @@ export interface HostOptions {
 
 /**
  * Hosts on one switch, all in namespaces of their own: nothing in this machine's network or mount table is touched, and
- * when the owner process ends, however it ends, everything goes.
+ * when this process ends, however it ends, everything goes. Several beds may exist at once.
  */
 export class Bed implements AsyncDisposable {
   readonly id: string;
-  /** Directory for logs and whatever a test wants to keep for the bed's life. */
+  readonly switch: Switch;
+  /** Directory for whatever a test wants to keep for the bed's life. */
   readonly scratch: string;
+  /** Where daemons of the hosts log; outlives the bed when NETD_TESTBED_LOGS names a directory. */
+  readonly logDirectory: string;
   readonly #engine: EngineName;
-  readonly #keeper: Holder;
-  readonly #hosts = new Map<string, { host: Host; holder: Holder }>();
-  #made = 0;
+  readonly #hosts = new Map<string, Promise<Host>>();
+  #hostsMade = 0;
 
-  private constructor(id: string, scratch: string, engine: EngineName, keeper: Holder) {
+  private constructor(id: string, scratch: string, logDirectory: string, engine: EngineName, bedSwitch: Switch) {
     this.id = id;
     this.scratch = scratch;
+    this.logDirectory = logDirectory;
     this.#engine = engine;
-    this.#keeper = keeper;
+    this.switch = bedSwitch;
   }
 
+  /** A bed without hosts. */
   static async create(options: BedOptions = {}): Promise<Bed> {
-    if (process.getuid?.() !== 0) throw new Error('the test bed needs root: run it through scripts/as-root.sh');
+    if (process.getuid?.() !== 0) throw new Error('the test bed needs root: run this through scripts/as-root.sh');
     await removeLeftovers();
     const id = newBedId();
     const scratch = join(SCRATCH_BASE, id);
-    mkdirSync(join(scratch, 'logs'), { recursive: true });
-    const keeper = startHolder(['unshare', '--net', 'sh', join(HERE, 'keeper.sh'), id, scratch], {});
-    await keeper.line();
-    return new Bed(id, scratch, options.engine ?? 'bookworm', keeper);
+    const logDirectory = process.env.NETD_TESTBED_LOGS
+      ? join(process.env.NETD_TESTBED_LOGS, id)
+      : join(scratch, 'logs');
+    const bedSwitch = await Switch.create(id, scratch);
+    mkdirSync(logDirectory, { recursive: true });
+    return new Bed(id, scratch, logDirectory, options.engine ?? 'bookworm', bedSwitch);
   }
 
-  /** Makes a host on the bed's switch: `name` is its host name. Engine and agent are not started. */
+  /** Makes a host on the bed's switch, with that host name. Neither engine nor netd is started. */
   async host(name: string, options: HostOptions = {}): Promise<Host> {
     if (this.#hosts.has(name)) throw new Error(`the bed has a host ${name} already`);
-    const number = ++this.#made;
-    if (number > MAX_HOSTS) throw new Error(`a bed has room for ${MAX_HOSTS} hosts`);
-    const root = engineRoot(options.engine ?? this.#engine);
-    const address = `${SUBNET}.${number}`;
-    const cgroup = `/netd-bed-${this.id}/${name}`;
-    const mountPoint = join(this.scratch, name);
-    mkdirSync(mountPoint);
-    const holder = startHolder(
-      [
-        ...['unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child'],
-        ...['sh', join(HERE, 'host-init.sh'), mountPoint, root, CHECKOUT, name, `${address}/${PREFIX_BITS}`],
-      ],
-      { NETD_BED_HOST: this.id },
-    );
-    const pid = Number((await holder.line()).replace('pid ', ''));
-    const port = `port${number}`;
-    await this.onSwitch(['ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${pid}`]);
-    await this.onSwitch(['ip', 'link', 'set', port, 'master', 'switch', 'up']);
-    holder.send('go');
-    await holder.line();
-    const host = new Host({ name, address, pid, cgroup, port, bed: this });
-    this.#hosts.set(name, { host, holder });
+    const host = Host.create({
+      bedId: this.id,
+      name,
+      number: ++this.#hostsMade,
+      engineRoot: engineRoot(options.engine ?? this.#engine),
+      switch: this.switch,
+      scratch: this.scratch,
+      logDirectory: this.logDirectory,
+    });
+    this.#hosts.set(name, host);
+    host.catch(() => this.#hosts.delete(name));
     return host;
   }
 
-  /** Several hosts with the same options. */
-  async hosts(names: readonly string[], options: HostOptions = {}): Promise<readonly Host[]> {
-    return Promise.all(names.map((name) => this.host(name, options)));
-  }
-
-  /** Runs a command in the network namespace of the switch (but with this machine's files): links, filters, captures. */
-  async onSwitch(argv: readonly string[]): Promise<string> {
-    const entering = ['nsenter', `--net=/proc/${this.#keeper.pid}/ns/net`, ...argv];
-    return outputOf(argv, await runCommand(entering));
-  }
-
-  /** Ends a host as a power cut would, and forgets it. */
+  /** Ends a host for good; its name may be used again. */
   async remove(host: Host): Promise<void> {
-    await this.#hosts.get(host.name)?.holder.release();
+    await host.end();
     this.#hosts.delete(host.name);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#hosts.values()].map(({ holder }) => holder.release()));
+  /** Resolves when nothing of the bed is left on this machine. */
+  async end(): Promise<void> {
+    // A host that could not be made has cleaned up after itself.
+    await Promise.allSettled([...this.#hosts.values()].map(async (host) => (await host).end()));
     this.#hosts.clear();
-    // It ends only when control groups and files are gone as well.
-    await this.#keeper.release();
+    await this.switch.end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
   }
 }
 
-/** A bed with no hosts yet; `await using` it. @see Bed */
+/** A bed without hosts: `await using bed = await createBed()`. */
 export async function createBed(options: BedOptions = {}): Promise<Bed> {
   return Bed.create(options);
 }

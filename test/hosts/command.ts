@@ -47,6 +47,9 @@ export async function runCommand(
   const stop = (why: string) => {
     broken = why;
     if (child.pid !== undefined) killTree(child.pid);
+    // Whatever left the tree may hold the pipes open; their end is not waited for.
+    child.stdout.destroy();
+    child.stderr.destroy();
   };
   const timer = setTimeout(() => stop(`took longer than ${timeoutMs} ms`), timeoutMs);
   const onAbort = () => stop('was aborted');

@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import Docker from 'dockerode';
 import { eventually } from './eventually.ts';
-import type { Host } from './host.ts';
 import type { HostProcess } from './host-process.ts';
 import { BUSYBOX, busyboxImage, dockerArchive, type Image } from './image.ts';
+import type { Shell } from './shell.ts';
 
 export interface EngineOptions {
   /** Containers outlive the daemon. Docker's own swarm mode refuses it. */
@@ -21,12 +21,15 @@ const START_TIMEOUT_MS = 60_000;
 
 /** The host's Docker engine. */
 export class Engine {
-  readonly #host: Host;
+  readonly #host: Shell;
+  readonly #cgroup: string;
   #options: EngineOptions = {};
   #process: HostProcess | undefined;
 
-  constructor(host: Host) {
+  /** `cgroup` is the parent of the control groups of the host's containers. */
+  constructor(host: Shell, cgroup: string) {
     this.#host = host;
+    this.#cgroup = cgroup;
   }
 
   /** Path of the API socket as seen from outside the host. */
@@ -98,7 +101,7 @@ export class Engine {
       'storage-driver': 'overlay2',
       // There is no systemd in a test host, and one parent makes the control groups of a bed findable.
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
-      'cgroup-parent': this.#host.cgroup,
+      'cgroup-parent': this.#cgroup,
       'live-restore': liveRestore,
       labels,
       'insecure-registries': insecureRegistries,

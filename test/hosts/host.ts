@@ -1,95 +1,100 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bed } from './bed.ts';
-import { type CommandOptions, type CommandResult, outputOf, runCommand } from './command.ts';
 import { Engine } from './engine.ts';
-import { HostProcess } from './host-process.ts';
+import { type Holder, startHolder } from './holder.ts';
+import { killAllButInit } from './power-cut.ts';
+import { childrenOf } from './process-tree.ts';
+import { Shell } from './shell.ts';
+import type { Switch } from './switch.ts';
 
-/** What a host runs with: nothing of the caller's environment (a proxy setting, say) gets in. */
-const HOST_ENV = {
-  PATH: '/opt/netd/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/root',
-  LANG: 'C.UTF-8',
-};
+const HOST_INIT = join(import.meta.dirname, 'host-init.sh');
+const CHECKOUT = join(import.meta.dirname, '../..');
 
-export interface HostFacts {
+/** Where a host is made. */
+export interface HostPlace {
+  readonly bedId: string;
   readonly name: string;
-  /** IPv4 address on the bed's switch. */
-  readonly address: string;
-  /** The host's init process, as this machine counts. */
-  readonly pid: number;
-  /** Parent of the control groups of the host's containers. */
-  readonly cgroup: string;
-  /** The host's port on the switch. */
-  readonly port: string;
-  readonly bed: Bed;
+  /** Counts from 1 in each bed. */
+  readonly number: number;
+  /** The engine's root file system. */
+  readonly engineRoot: string;
+  readonly switch: Switch;
+  readonly scratch: string;
+  readonly logDirectory: string;
 }
 
 /**
  * A test host: own file system, processes, network and name; the checkout read-only at /opt/netd. Its processes are
  * ordinary processes of this machine, seen with other numbers.
  */
-export class Host {
-  readonly name: string;
+export class Host extends Shell {
+  /** IPv4 address on the bed's switch. */
   readonly address: string;
-  readonly pid: number;
-  readonly cgroup: string;
   readonly engine: Engine;
-  readonly bed: Bed;
+  readonly #holder: Holder;
+  readonly #switch: Switch;
   readonly #port: string;
+  readonly #cgroup: string;
 
-  constructor(facts: HostFacts) {
-    this.name = facts.name;
-    this.address = facts.address;
-    this.pid = facts.pid;
-    this.cgroup = facts.cgroup;
-    this.bed = facts.bed;
-    this.#port = facts.port;
-    this.engine = new Engine(this);
+  private constructor(place: HostPlace, pid: number, holder: Holder) {
+    super(place.name, pid, place.logDirectory);
+    this.address = place.switch.addressOf(place.number).replace(/\/.*/, '');
+    this.#holder = holder;
+    this.#switch = place.switch;
+    this.#port = portOf(place);
+    this.#cgroup = `/netd-bed-${place.bedId}/${place.name}`;
+    this.engine = new Engine(this, this.#cgroup);
   }
 
-  /** Runs a command in the host to its end. @see runCommand */
-  async exec(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(this.#enter(argv), { ...options, baseEnv: HOST_ENV });
+  /** Makes a host whose processes, all of them, end with this process. */
+  static async create(place: HostPlace): Promise<Host> {
+    const mountPoint = join(place.scratch, 'roots', place.name);
+    mkdirSync(mountPoint, { recursive: true });
+    const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child'];
+    const facts = [mountPoint, place.engineRoot, CHECKOUT, place.name, place.switch.addressOf(place.number)];
+    const holder = startHolder(['unshare', ...namespaces, 'sh', HOST_INIT, ...facts], { NETD_BED_HOST: place.bedId });
+    try {
+      const pid = Number((await holder.line()).replace('pid ', ''));
+      await place.switch.connect(portOf(place), pid);
+      holder.send('go');
+      await holder.line();
+      return new Host(place, pid, holder);
+    } catch (error) {
+      await holder.release();
+      throw error;
+    }
   }
 
-  /** Standard output of a command that must exit with 0. @throws Error with its standard error. */
-  async run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
-    return outputOf([`${this.name}:`, ...argv], await this.exec(argv, options));
-  }
-
-  /** Starts a daemon; its output goes to a file of the bed named after the host and `name`. */
-  async spawn(name: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<HostProcess> {
-    return HostProcess.start(name, this.#enter(argv), { ...HOST_ENV, ...env }, this.logPath(name));
-  }
-
-  /** The docker command line client, at the host's engine. */
+  /** Runs the docker command line client with the host's engine. @see Shell.run */
   async docker(...args: readonly string[]): Promise<string> {
     return this.run(['docker', ...args]);
   }
 
-  /**
-   * Where a file of the host is found from outside, for reading, writing, and connecting to unix sockets. `path` must not
-   * lead through an absolute symbolic link (`/var/run` is one: say `/run`).
-   */
-  path(path: string): string {
-    return join(`/proc/${this.pid}/root`, path);
-  }
-
-  logPath(name: string): string {
-    return join(this.bed.scratch, 'logs', `${this.name}-${name}.log`);
-  }
-
   /** Pulls the network cable: a partition. */
   async linkDown(): Promise<void> {
-    await this.bed.onSwitch(['ip', 'link', 'set', this.#port, 'down']);
+    await this.#switch.setPort(this.#port, 'down');
   }
 
   async linkUp(): Promise<void> {
-    await this.bed.onSwitch(['ip', 'link', 'set', this.#port, 'up']);
+    await this.#switch.setPort(this.#port, 'up');
   }
 
-  #enter(argv: readonly string[]): readonly string[] {
-    const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc'];
-    return ['nsenter', `--target=${this.pid}`, ...namespaces, '--', ...argv];
+  /**
+   * A power cut and a reboot: every process is gone without warning and so is what is in memory (/run, /tmp, the network but
+   * eth0); files stay. Nothing is started again.
+   */
+  async powerCycle(): Promise<void> {
+    // init and the process it waits for are the host; all others are what runs on it.
+    await killAllButInit(this.pid, childrenOf(this.pid)[0] ?? 0, this.#cgroup);
+    await this.run(['sh', '/opt/netd/test/hosts/forget-memory.sh']);
   }
+
+  /** Ends the host for good, with every process in it. */
+  async end(): Promise<void> {
+    await this.#holder.release();
+  }
+}
+
+function portOf(place: HostPlace): string {
+  return `port${place.number}`;
 }

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { outputOf, runCommand } from './command.ts';
+import { testbedCache } from './engine-roots.ts';
 import { processFacts } from './process-tree.ts';
 
 /** Holds a directory per bed, named by the bed's id. On disk, not in /run, for logs may be large. */
-export const SCRATCH_BASE = '/var/tmp/netd-testbed';
+export const SCRATCH_BASE = join(testbedCache(), 'beds');
 
-const REAP = join(dirname(fileURLToPath(import.meta.url)), 'reap.sh');
+const REAP = join(import.meta.dirname, 'reap.sh');
 const BED_ID = /^(\d+)-(\d+)-\d+$/;
 
 /** Whether the process that made the bed still lives. */

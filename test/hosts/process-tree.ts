@@ -18,17 +18,22 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   }
 }
 
-/** The processes whose parent is `pid`. (/proc/PID/task/TID/children would be cheaper; not every kernel has it.) */
-export function childrenOf(pid: number): readonly number[] {
+/** All process numbers there are now. */
+export function allProcesses(): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((candidate) => processFacts(candidate)?.parent === pid);
+    .map(Number);
 }
 
-/** Kills a process that stands for its one child, as nsenter(1) does: the child first, for killing nsenter alone leaves it. */
+/** The processes whose parent is `pid`. (/proc/PID/task/TID/children would be cheaper; not every kernel has it.) */
+export function childrenOf(pid: number): readonly number[] {
+  return allProcesses().filter((candidate) => processFacts(candidate)?.parent === pid);
+}
+
+/** Kills a process and its descendants, youngest first: nsenter(1) stands for its child, and killing it alone leaves that. */
 export function killTree(pid: number): void {
-  for (const target of [...childrenOf(pid), pid]) sendSignal(target, 'SIGKILL');
+  for (const child of childrenOf(pid)) killTree(child);
+  sendSignal(pid, 'SIGKILL');
 }
 
 /** Sends a signal; false when the process is already gone. */

@@ -8,7 +8,7 @@ id=$1 scratch=$2
 
 # The init processes of the bed's hosts carry its id in their environment: no stranger is ever hit, even when a process
 # number was used again.
-hosts_of_bed() { grep -lszx "NETD_BED_HOST=$id" /proc/[0-9]*/environ | sed 's|^/proc/||; s|/.*||'; }
+hosts_of_bed() { grep -lszx "NETD_BED_HOST=$id" /proc/[0-9]*/environ | cut -d / -f 3; }
 groups_of_bed() { find /sys/fs/cgroup -depth -type d -path "*/netd-bed-$id*" 2>/dev/null; }
 
 # They end by themselves when the owner's pipe closes; after 2 s they are helped.
