@@ -1,8 +1,5 @@
 import { NetdError } from '#base/errors.ts';
 
-/** The port managers listen on unless told otherwise. */
-export const DEFAULT_MANAGER_PORT = 2377;
-
 export interface HostPort {
   /** An IPv4 address, an IPv6 address without brackets, or a name. */
   readonly host: string;
@@ -51,6 +48,6 @@ function splitHostPort(text: string): { host: string; portText: string | undefin
 
 function bad(text: string, why: string): NetdError {
   return new NetdError('bad-address', `"${text}": ${why}`, {
-    mend: 'allowed: HOST:PORT, with an IPv6 address in brackets, such as 10.0.0.5:2377 or [fd00::5]:2377',
+    mend: 'Allowed: HOST:PORT, with an IPv6 address in brackets, such as 10.0.0.5:2377 or [fd00::5]:2377.',
   });
 }

@@ -14,14 +14,14 @@ export function parseConfigText(text: string, path: string): readonly FileEntry[
   if (fault) {
     const at = lines.linePos(fault.pos[0]);
     throw new NetdError('bad-config', `${path}:${at.line}:${at.col}: ${fault.message}`, {
-      mend: 'the file is YAML: one "key: value" a line',
+      mend: 'The file is YAML: one "key: value" a line.',
     });
   }
   const { contents } = document;
   if (contents === null || (isScalar(contents) && contents.value === null)) return []; // empty, or comments only
   if (!isMap(contents)) {
     throw new NetdError('bad-config', `${path}: the file is not a mapping`, {
-      mend: 'the file is YAML: one "key: value" a line',
+      mend: 'The file is YAML: one "key: value" a line.',
     });
   }
   return contents.items.map((pair) => {

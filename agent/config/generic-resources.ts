@@ -54,6 +54,6 @@ function resourcesOfKind(kind: string, values: readonly string[]): GenericResour
 
 function bad(message: string): NetdError {
   return new NetdError('bad-generic-resource', message, {
-    mend: 'allowed: KIND=NUMBER once per kind, or KIND=NAME once per thing, such as gpu=2 or gpu=UUID1',
+    mend: 'Allowed: KIND=NUMBER once per kind, or KIND=NAME once per thing, such as gpu=2 or gpu=UUID1.',
   });
 }

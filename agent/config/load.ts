@@ -42,7 +42,7 @@ export async function findRunDir(
   const parsed = SETTINGS['run-dir'].schema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new NetdError('bad-config', `bad value ${JSON.stringify(given)} for run-dir`, {
-    mend: `allowed: ${SETTINGS['run-dir'].allowed}`,
+    mend: `Allowed: ${SETTINGS['run-dir'].allowed}.`,
   });
 }
 
@@ -67,7 +67,7 @@ async function readConfigFile(path: string, mustExist: boolean): Promise<string 
   } catch (error) {
     if (!mustExist && isErrno(error, 'ENOENT', 'ENOTDIR')) return null;
     throw new NetdError('bad-config', `cannot read the configuration file ${path}: ${errorText(error)}`, {
-      mend: 'name another file with --config, or make this one readable',
+      mend: 'Name another file with --config, or make this one readable.',
       cause: error,
     });
   }

@@ -102,85 +102,85 @@ describe('resolveConfig', () => {
     [
       'a flag',
       { flags: { 'log-level': 'loud' } },
-      ['bad value "loud" for --log-level | allowed: debug, info, warn or error'],
+      ['bad value "loud" for --log-level | Allowed: debug, info, warn or error.'],
     ],
     [
       'a near miss',
       { env: { NETD_LOG_LEVEL: 'warning' } },
-      ['bad value "warning" for NETD_LOG_LEVEL | allowed: debug, info, warn or error (did you mean "warn"?)'],
+      ['bad value "warning" for NETD_LOG_LEVEL | Allowed: debug, info, warn or error (did you mean "warn"?).'],
     ],
     [
       'a file value, also when a flag hides it',
       { flags: { 'state-dir': '/ok' }, file: '\nstate-dir: relative\n' },
       [
-        `bad value "relative" for state-dir in ${PATH}:2: the path is not absolute | allowed: an absolute path of at most 90 bytes`,
+        `bad value "relative" for state-dir in ${PATH}:2: the path is not absolute | Allowed: an absolute path of at most 80 bytes.`,
       ],
     ],
     [
       'a wrong type',
       { file: 'log-level: 3' },
-      [`bad value 3 for log-level in ${PATH}:1 | allowed: debug, info, warn or error`],
+      [`bad value 3 for log-level in ${PATH}:1 | Allowed: debug, info, warn or error.`],
     ],
     [
       'nothing after the colon',
       { file: 'engine:' },
-      [`bad value null for engine in ${PATH}:1 | allowed: unix:///PATH or tcp://HOST:PORT`],
+      [`bad value null for engine in ${PATH}:1 | Allowed: unix:///PATH or tcp://HOST:PORT.`],
     ],
     [
       'a bare socket path',
       { flags: { engine: '/var/run/docker.sock' } },
       [
-        'bad value "/var/run/docker.sock" for --engine: a socket is written unix:///var/run/docker.sock | allowed: unix:///PATH or tcp://HOST:PORT',
+        'bad value "/var/run/docker.sock" for --engine: a socket is written unix:///var/run/docker.sock | Allowed: unix:///PATH or tcp://HOST:PORT.',
       ],
     ],
     [
       'DOCKER_HOST with ssh',
       { env: { DOCKER_HOST: 'ssh://me@host' } },
       [
-        'bad value "ssh://me@host" for DOCKER_HOST: this kind of address is not supported | allowed: unix:///PATH or tcp://HOST:PORT',
+        'bad value "ssh://me@host" for DOCKER_HOST: this kind of address is not supported | Allowed: unix:///PATH or tcp://HOST:PORT.',
       ],
     ],
     [
       'a generic resource',
       { flags: { 'generic-resources': ['gpu=1', 'gpu=x'] } },
       [
-        'bad value ["gpu=1","gpu=x"] for --generic-resource: "gpu" mixes a number (1) with names | allowed: KIND=NUMBER once per kind, or KIND=NAME once per thing, such as gpu=2 or gpu=UUID1',
+        'bad value ["gpu=1","gpu=x"] for --generic-resource: "gpu" mixes a number (1) with names | Allowed: KIND=NUMBER once per kind, or KIND=NAME once per thing, such as gpu=2 or gpu=UUID1.',
       ],
     ],
     [
       'a reserved label',
       { flags: { labels: ['com.docker.x=1'] } },
       [
-        'bad value ["com.docker.x=1"] for --label: "com.docker.x" is reserved by Docker | allowed: KEY=VALUE, where KEY has no spaces and is not in a namespace of Docker',
+        'bad value ["com.docker.x=1"] for --label: "com.docker.x" is reserved by Docker | Allowed: KEY=VALUE, where KEY has no spaces and is not in a namespace of Docker.',
       ],
     ],
     [
       'an unknown key with a near one',
       { file: 'a: 1\nstate_dir: /x' },
       [
-        `unknown key "a" in ${PATH}:1 | known keys: state-dir, run-dir, engine, metrics-addr, log-level, generic-resources, labels`,
-        `unknown key "state_dir" in ${PATH}:2 | did you mean "state-dir"?`,
+        `unknown key "a" in ${PATH}:1 | Known keys: state-dir, run-dir, engine, metrics-addr, log-level, generic-resources, labels.`,
+        `unknown key "state_dir" in ${PATH}:2 | Did you mean "state-dir"?`,
       ],
     ],
     [
       'a run directory that leave would wipe',
       { flags: { 'state-dir': '/srv/netd', 'run-dir': '/srv/netd/run' } },
       [
-        'run-dir /srv/netd/run lies in state-dir /srv/netd, which "netd leave" empties | give them two directories, such as /run/netd and /var/lib/netd',
+        'run-dir /srv/netd/run lies in state-dir /srv/netd, which "netd leave" empties | Give them two directories, such as /run/netd and /var/lib/netd.',
       ],
     ],
     [
       'a wish for TLS that would not be kept',
       { env: { DOCKER_HOST: 'tcp://10.0.0.1:2376', DOCKER_TLS_VERIFY: '1' } },
       [
-        "DOCKER_TLS_VERIFY asks for TLS to tcp://10.0.0.1:2376, which netd does not speak | use the engine's unix socket; netd must run on the engine's own host anyway",
+        "DOCKER_TLS_VERIFY asks for TLS to tcp://10.0.0.1:2376, which netd does not speak | Use the engine's unix socket; netd must run on the engine's own host anyway.",
       ],
     ],
   ])('refuses %s', (_, given, expected) => {
     expect(faultsOf(() => resolveConfig(sources(given)))).toEqual(expected);
   });
 
-  it.each(['/', '//', '/a/../b', './x', '', `/${'x'.repeat(90)}`])('refuses %j as a directory', (path) => {
+  it.each(['/', '//', '/a/../b', './x', '', `/${'x'.repeat(80)}`])('refuses %j as a directory', (path) => {
     expect(faultsOf(() => resolveConfig(sources({ flags: { 'state-dir': path } })))).toHaveLength(1);
   });
 

@@ -106,7 +106,7 @@ function badValue(given: Given, setting: Setting<unknown>, issues: readonly Issu
   const reason = issues[0]?.code === 'custom' ? `: ${issues[0].message}` : '';
   const guess = typeof given.value === 'string' ? didYouMean(given.value, setting.choices) : '';
   return new NetdError('bad-config', `bad value ${shown} for ${given.where}${reason}`, {
-    mend: `allowed: ${setting.allowed}${guess}`,
+    mend: `Allowed: ${setting.allowed}${guess}.`,
   });
 }
 
@@ -117,7 +117,7 @@ function unknownKeys({ file }: Sources): NetdError[] {
     .map((entry) => {
       const guess = nearest(entry.key, known);
       return new NetdError('bad-config', `unknown key "${entry.key}" in ${file?.path}:${entry.line}`, {
-        mend: guess === undefined ? `known keys: ${known.join(', ')}` : `did you mean "${guess}"?`,
+        mend: guess === undefined ? `Known keys: ${known.join(', ')}.` : `Did you mean "${guess}"?`,
       });
     });
 }
@@ -130,14 +130,14 @@ function contradictions(settings: Settings, { env }: Sources): NetdError[] {
   if (run === state || run.startsWith(`${state}/`)) {
     faults.push(
       new NetdError('bad-config', `run-dir ${run} lies in state-dir ${state}, which "netd leave" empties`, {
-        mend: 'give them two directories, such as /run/netd and /var/lib/netd',
+        mend: 'Give them two directories, such as /run/netd and /var/lib/netd.',
       }),
     );
   }
   if (settings.engine.startsWith('tcp:') && env.DOCKER_TLS_VERIFY) {
     faults.push(
       new NetdError('bad-config', `DOCKER_TLS_VERIFY asks for TLS to ${settings.engine}, which netd does not speak`, {
-        mend: "use the engine's unix socket; netd must run on the engine's own host anyway",
+        mend: "Use the engine's unix socket; netd must run on the engine's own host anyway.",
       }),
     );
   }

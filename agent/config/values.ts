@@ -4,8 +4,8 @@ import { LOG_LEVELS } from '#base/log.ts';
 import { type HostPort, parseHostPort } from './addresses.ts';
 import { type GenericResource, parseGenericResources } from './generic-resources.ts';
 
-/** Linux takes 107 bytes of path for a unix socket (unix(7), sun_path); the longest name netd puts in a directory has 17. */
-const MAX_DIRECTORY_BYTES = 90;
+/** Linux takes 107 bytes of path for a unix socket (unix(7), sun_path); the names netd gives sockets have at most 27. */
+const MAX_DIRECTORY_BYTES = 80;
 
 /** The label namespaces Docker keeps for itself. */
 const RESERVED_LABELS = ['com.docker.', 'io.docker.', 'org.dockerproject.'];
