@@ -126,7 +126,7 @@ function issuerOf(leaf: Cert, intermediates: readonly Cert[], roots: readonly Ce
   });
 }
 
-function readPrivateKey(pem: string): KeyObject {
+export function readPrivateKey(pem: string): KeyObject {
   // Going through DER drops header lines such as Docker's `kek-version`, which OpenSSL refuses.
   const [der] = decodePem(pem, 'PRIVATE KEY');
   try {
