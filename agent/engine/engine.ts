@@ -60,6 +60,8 @@ export interface EngineInfo {
   readonly SecurityOptions?: readonly string[] | null;
   readonly LiveRestoreEnabled?: boolean;
   readonly DockerRootDir: string;
+  readonly KernelVersion?: string;
+  readonly Driver?: string;
   readonly GenericResources?: readonly unknown[] | null;
   readonly Swarm?: { readonly LocalNodeState?: string };
 }

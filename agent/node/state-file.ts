@@ -9,6 +9,9 @@ export interface NodeState {
   readonly managers: readonly { readonly nodeId: string; readonly addr: string }[];
   /** Presented at the next registration: a manager that still knows it goes on as if nothing had happened. */
   readonly sessionId: string;
+  /** What `netd join` was told of this node's own addresses; null is for netd to find out. */
+  readonly advertiseAddr: string | null;
+  readonly dataPathAddr: string | null;
 }
 
 export interface StateFile {
@@ -25,9 +28,11 @@ const stateSchema = z.object({
   schemaVersion: z.literal(1),
   managers: z.array(z.object({ nodeId: z.string(), addr: z.string() })),
   sessionId: z.string(),
+  advertiseAddr: z.string().nullable(),
+  dataPathAddr: z.string().nullable(),
 });
 
-const NOTHING: NodeState = { managers: [], sessionId: '' };
+export const NO_STATE: NodeState = { managers: [], sessionId: '', advertiseAddr: null, dataPathAddr: null };
 
 export function createStateFile(stateDir: string): StateFile {
   const path = join(stateDir, 'state.json');
@@ -50,12 +55,12 @@ export function createStateFile(stateDir: string): StateFile {
   return {
     load: async () => {
       try {
-        const { managers, sessionId } = stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-        return { managers, sessionId };
+        const { schemaVersion: _, ...state } = stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+        return state;
       } catch (error) {
         // Half-written cannot be, by the way it is written; damaged or absent costs the addresses, and join takes new ones.
         if (!isErrno(error, 'ENOENT')) problem = `${path} is damaged and was passed over: ${errorText(error)}`;
-        return NOTHING;
+        return NO_STATE;
       }
     },
     save: (state) => {

@@ -37,7 +37,8 @@ export function sessionEnd(error: unknown): SessionEnd {
   if (code === Code.PERMISSION_DENIED && text.includes('not part of organization')) {
     return { kind: 'wrong-cluster', text, leastWaitMs: HOPELESS_WAIT_MS };
   }
-  if (isNetdError(error, 'wrong-cluster')) return { kind: 'wrong-cluster', text, leastWaitMs: HOPELESS_WAIT_MS };
+  if (isNetdError(error, 'other-cluster')) return { kind: 'wrong-cluster', text, leastWaitMs: HOPELESS_WAIT_MS };
+  if (isNetdError(error, 'certificate-expired')) return { kind: 'lost', text, leastWaitMs: HOPELESS_WAIT_MS };
   if (code === Code.UNAVAILABLE && text.includes('exceeded rate limit')) {
     return { kind: 'lost', text, leastWaitMs: RATE_LIMIT_WAIT_MS };
   }

@@ -67,6 +67,8 @@ export type SessionState =
 
 export interface Session {
   readonly state: () => SessionState;
+  /** Of the present or the last session; empty before the first. */
+  readonly sessionId: () => string;
   /** Sessions in a row that another process with our identity seems to have ended. */
   readonly replacedInARow: () => number;
   /** Keeps a session open until the signal aborts. */
@@ -172,7 +174,7 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
-  return { state: () => state, replacedInARow: () => replaced, run };
+  return { state: () => state, sessionId: () => sessionId, replacedInARow: () => replaced, run };
 }
 
 /** True if the manager would learn something new from `next`. */

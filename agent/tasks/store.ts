@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
@@ -17,6 +17,8 @@ export interface TaskStore {
   readonly remove: (taskId: string) => void;
   /** Writes what is not yet written. */
   readonly flush: () => Promise<void>;
+  /** Forgets everything, on disk as well. */
+  readonly wipe: () => Promise<void>;
   /** Why the last write or load failed, if it did. */
   readonly problem: () => string | undefined;
 }
@@ -88,6 +90,12 @@ export function createTaskStore(stateDir: string): TaskStore {
       if (encoded.delete(taskId)) changed();
     },
     flush,
+    wipe: async () => {
+      encoded.clear();
+      dirty = false;
+      await flush();
+      await rm(path, { force: true });
+    },
     problem: () => problem,
   };
 }

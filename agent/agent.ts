@@ -1,0 +1,272 @@
+import { mkdir } from 'node:fs/promises';
+import type { AgentControl, JoinRequest, JoinResult, LeaveRequest } from '#agent/api/control.ts';
+import { viewOf } from '#agent/api/problems.ts';
+import { serveApi } from '#agent/api/server.ts';
+import { lockStateDirectory } from '#agent/api/state-lock.ts';
+import type { AgentView, JoiningFact } from '#agent/api/view.ts';
+import { type AgentConfig, socketPath } from '#agent/config/config.ts';
+import { createEngine, type Engine } from '#agent/engine/engine.ts';
+import { createEngineWatch, type EngineWatch } from '#agent/engine/engine-watch.ts';
+import { agentFacts } from '#agent/node/agent-facts.ts';
+import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
+import type { Membership } from '#agent/node/membership.ts';
+import { openPayloads } from '#agent/node/open-payloads.ts';
+import { createStateFile, type StateFile } from '#agent/node/state-file.ts';
+import type { PayloadStore } from '#agent/payload/store.ts';
+import { createTaskStore, type TaskStore } from '#agent/tasks/store.ts';
+import type { Clock } from '#base/clock.ts';
+import { errorText, isErrno, NetdError } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { Credentials } from '#pki/credentials.ts';
+import { NodeIdentity } from '#pki/identity.ts';
+import { joinCluster } from '#pki/join.ts';
+import { Remotes } from '#pki/remotes.ts';
+import { CertificateStore } from '#pki/store.ts';
+import { parseJoinToken } from '#pki/token.ts';
+
+/** What the agent takes from the world besides its configuration. */
+export interface AgentSeams {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly version: string;
+  readonly hostname: string;
+  readonly fips: boolean;
+}
+
+/** The daemon: one engine, one state directory, at most one swarm. */
+export class Agent implements AgentControl {
+  readonly #config: AgentConfig;
+  readonly #seams: AgentSeams;
+  readonly #engine: Engine;
+  readonly #watch: EngineWatch;
+  readonly #certificates: CertificateStore;
+  readonly #stateFile: StateFile;
+  readonly #startedMs: number;
+  readonly #taskStore: TaskStore;
+  /** Rejected when a node cannot go on: then the agent ends, and its service manager starts it anew. */
+  readonly #fatal = Promise.withResolvers<never>();
+  #payloads: Promise<PayloadStore> | undefined;
+  #membership: Membership;
+
+  constructor(config: AgentConfig, seams: AgentSeams) {
+    const { clock, log } = seams;
+    this.#config = config;
+    this.#seams = seams;
+    this.#startedMs = clock.now();
+    this.#engine = createEngine(config.engine);
+    this.#certificates = new CertificateStore(config.stateDir);
+    this.#stateFile = createStateFile(config.stateDir);
+    this.#taskStore = createTaskStore(config.stateDir);
+    this.#membership = { kind: 'none', sinceMs: this.#startedMs };
+    this.#watch = createEngineWatch({
+      engine: this.#engine,
+      onEvent: (event) => this.#node()?.engineEvent(event),
+      onChange: () => this.#node()?.factsChanged(),
+      onUp: () => this.#node()?.engineUp(),
+      clock,
+      log,
+    });
+  }
+
+  /**
+   * Runs until the signal aborts. Containers are left as they are.
+   *
+   * @throws NetdError when the directories cannot be used, another agent uses them, or the state in them is damaged
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { stateDir, runDir } = this.#config;
+    const { clock, random, log } = this.#seams;
+    await makeDirectory(stateDir, 0o700, '--state-dir');
+    await makeDirectory(runDir, 0o755, '--run-dir');
+    const lock = await lockStateDirectory(stateDir);
+    try {
+      const credentials = await this.#certificates.load(clock.now());
+      const api = await serveApi({ socketPath: socketPath(runDir), control: this, clock, log });
+      log.info({ version: this.#seams.version, stateDir, socket: api.socketPath }, 'netd agent is up');
+      try {
+        if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
+        await Promise.race([this.#watch.run(signal), this.#fatal.promise]);
+      } finally {
+        if (this.#membership.kind === 'joined') await this.#membership.life.stop('netd is stopping');
+        await api.close();
+      }
+    } finally {
+      await lock.release();
+      this.#engine.close();
+    }
+  }
+
+  view(): AgentView {
+    const { clock, version, hostname } = this.#seams;
+    const facts = agentFacts({
+      version,
+      hostname,
+      startedMs: this.#startedMs,
+      config: this.#config,
+      engine: this.#watch.state(),
+      membership: this.#membership,
+      storageProblem: this.#stateFile.problem() ?? this.#taskStore.problem(),
+    });
+    return viewOf(facts, clock.now());
+  }
+
+  /** Joins, and goes on joining when the caller has stopped waiting, as `docker swarm join` does. */
+  async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
+    if (this.#membership.kind === 'joining') {
+      throw new NetdError('join-in-progress', 'a join is under way already', { mend: 'Watch it with "netd status".' });
+    }
+    const token = parseJoinToken(request.token); // refused before anything is thrown away
+    await this.#requireEngine();
+    await this.#makeWay(request.force);
+    const joining = this.#join(request, token);
+    joining.catch(() => {}); // told by the view; the caller may be gone
+    return new Promise((resolve, reject) => {
+      joining.then(resolve, reject);
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+  }
+
+  async leave({ force }: LeaveRequest): Promise<void> {
+    const { membership } = this.#joined();
+    if (!force) await this.#requireEngine();
+    const { node, life } = membership;
+    this.#membership = { kind: 'leaving', sinceMs: this.#seams.clock.now(), node };
+    await life.stop('this node leaves the swarm');
+    await this.#forget(node, force);
+  }
+
+  async #join(request: JoinRequest, token: ReturnType<typeof parseJoinToken>): Promise<JoinResult> {
+    const { clock, random, log, fips } = this.#seams;
+    const sinceMs = clock.now();
+    const progress: JoiningFact = {
+      step: 'root-ca',
+      attempt: 1,
+      address: request.addresses[0] ?? null,
+      lastError: null,
+    };
+    this.#membership = { kind: 'joining', sinceMs, progress };
+    try {
+      const remotes = new Remotes(random);
+      const { addresses, availability, advertiseAddr, dataPathAddr } = request;
+      const credentials = await joinCluster(
+        { token, addresses, availability, remotes, clock, random, log, fips },
+        AbortSignal.any([]),
+      );
+      await this.#certificates.install(credentials);
+      this.#stateFile.save({ managers: remotes.peers(), sessionId: '', advertiseAddr, dataPathAddr });
+      await this.#stateFile.flush();
+      await this.#start(credentials, remotes);
+      const { nodeId, clusterId } = credentials;
+      log.info({ nodeId, clusterId }, 'this node joined a swarm');
+      return { nodeId, clusterId };
+    } catch (error) {
+      this.#membership = { kind: 'none', sinceMs: clock.now() };
+      log.error({ error: errorText(error) }, 'the swarm could not be joined');
+      throw error;
+    }
+  }
+
+  /** Begins the life of a joined node; its work goes on in the background, and its failure ends the agent. */
+  async #start(credentials: Credentials, remotes: Remotes): Promise<void> {
+    const { clock, random, log, fips } = this.#seams;
+    const scope = new AbortController();
+    const node = createJoinedNode({
+      identity: new NodeIdentity({ credentials, store: this.#certificates, remotes, clock, random, log }),
+      remotes,
+      state: await this.#stateFile.load(),
+      config: this.#config,
+      engine: this.#engine,
+      engineWatch: this.#watch,
+      payloads: () => this.#openPayloads(),
+      taskStore: this.#taskStore,
+      stateFile: this.#stateFile,
+      fips,
+      clock,
+      random,
+      log,
+    });
+    const work = node.run(scope.signal);
+    work.catch(this.#fatal.reject);
+    const stop = async (reason: string) => {
+      scope.abort(new Error(reason));
+      await work;
+    };
+    this.#membership = { kind: 'joined', sinceMs: clock.now(), node, life: { stop } };
+  }
+
+  /** A second join is refused, or with force throws the earlier membership away. */
+  async #makeWay(force: boolean): Promise<void> {
+    if (this.#membership.kind === 'none') return;
+    const { membership, clusterId } = this.#joined();
+    if (!force) {
+      throw new NetdError('already-joined', `this node is part of the swarm ${clusterId} already`, {
+        mend: 'Leave it first with "netd leave", or add --force to throw that membership and its containers away.',
+      });
+    }
+    const { node, life } = membership;
+    this.#membership = { kind: 'leaving', sinceMs: this.#seams.clock.now(), node };
+    await life.stop('this node joins another swarm');
+    await this.#forget(node, true);
+  }
+
+  /** Removes tasks and state. Forced, what cannot be removed is told and passed over. */
+  async #forget(node: JoinedNode, force: boolean): Promise<void> {
+    const { clock, log } = this.#seams;
+    try {
+      await node.removeTasks();
+    } catch (error) {
+      if (!force) {
+        await this.#start(node.identity.current(), node.remotes);
+        throw error;
+      }
+      log.warn({ error: errorText(error) }, 'containers of this node may be left');
+    }
+    await this.#certificates.wipe();
+    await this.#stateFile.wipe();
+    await this.#taskStore.wipe();
+    this.#membership = { kind: 'none', sinceMs: clock.now() };
+    log.info({ nodeId: node.identity.current().nodeId }, 'this node has left the swarm');
+  }
+
+  #joined() {
+    const membership = this.#membership;
+    if (membership.kind !== 'joined') {
+      throw new NetdError('not-joined', 'this node is not part of a swarm', { mend: 'Nothing to leave.' });
+    }
+    return { membership, clusterId: membership.node.identity.current().clusterId };
+  }
+
+  #node(): JoinedNode | undefined {
+    return this.#membership.kind === 'joined' ? this.#membership.node : undefined;
+  }
+
+  /** A node without an engine is of no use to a swarm: nothing is asked of a manager, or thrown away, before it answers. */
+  async #requireEngine(): Promise<void> {
+    const state = this.#watch.state();
+    if (state.kind === 'down') throw state.error;
+    if (state.kind === 'connecting') await this.#engine.version();
+  }
+
+  /** Kept once it worked; tried anew while it does not. */
+  #openPayloads(): Promise<PayloadStore> {
+    this.#payloads ??= openPayloads(this.#config.runDir, this.#watch.state()).catch((error: unknown) => {
+      this.#payloads = undefined;
+      throw error;
+    });
+    return this.#payloads;
+  }
+}
+
+async function makeDirectory(path: string, mode: number, flag: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode });
+  } catch (error) {
+    const why = isErrno(error, 'EACCES', 'EPERM') ? 'netd may not write there' : errorText(error);
+    throw new NetdError('directory-unusable', `the directory ${path} cannot be made: ${why}`, {
+      cause: error,
+      mend: `run netd as root, or give another directory with ${flag}`,
+    });
+  }
+}

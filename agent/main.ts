@@ -1,0 +1,56 @@
+import { runCli } from '#agent/cli/cli.ts';
+import type { AgentConfig } from '#agent/config/config.ts';
+import { systemClock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
+import { VERSION } from './version.ts';
+
+/**
+ * The composition root: the one place that knows all parts, and the world they work in. `random` decides delays and
+ * choices, never keys; a test gives its own to have a renewal early.
+ */
+export async function main(random: Random = Math.random): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), {
+    version: VERSION,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    isTTY: process.stdout.isTTY === true,
+    columns: process.stdout.columns ?? 80,
+    clock: systemClock,
+    startAgent: (config) => startAgent(config, random),
+  });
+}
+
+/** Runs the daemon until SIGTERM or SIGINT; a second signal ends it at once. */
+async function startAgent(config: AgentConfig, random: Random): Promise<number> {
+  // Loaded only by the daemon: a command line should answer at once.
+  const [{ Agent }, { createLogger }, { hostname }, { getFips }] = await Promise.all([
+    import('./agent.ts'),
+    import('#base/log.ts'),
+    import('node:os'),
+    import('node:crypto'),
+  ]);
+  const log = createLogger(config.logLevel);
+  const told = new AbortController();
+  const onSignal = (name: string) => {
+    if (told.signal.aborted) process.exit(1);
+    log.info({ signal: name }, 'netd agent is stopping');
+    told.abort(new Error(`told to stop by ${name}`));
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  const agent = new Agent(config, {
+    clock: systemClock,
+    random,
+    log,
+    version: VERSION,
+    hostname: hostname(),
+    fips: getFips() === 1,
+  });
+  await agent.run(told.signal);
+  log.info('netd agent has stopped');
+  return 0;
+}
+
+if (import.meta.main) await main();

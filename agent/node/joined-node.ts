@@ -1,0 +1,310 @@
+import type { Client } from '@grpc/grpc-js';
+import type { AgentConfig } from '#agent/config/config.ts';
+import { TASK_ID_LABEL } from '#agent/container/labels.ts';
+import { containerName } from '#agent/container/name.ts';
+import type { Engine } from '#agent/engine/engine.ts';
+import { EngineUnreachable } from '#agent/engine/engine-error.ts';
+import type { EngineWatch } from '#agent/engine/engine-watch.ts';
+import type { EngineEvent } from '#agent/engine/events.ts';
+import { createLogService } from '#agent/logs/log-service.ts';
+import type { PayloadStore } from '#agent/payload/store.ts';
+import { createAssignments } from '#agent/session/assignments.ts';
+import { ordersOf } from '#agent/session/node-message.ts';
+import { createSession, describesAnew, type Session } from '#agent/session/session.ts';
+import type { SessionEnd } from '#agent/session/session-end.ts';
+import { createEngineOperations } from '#agent/tasks/engine-operations.ts';
+import { createOutbox, type Outbox } from '#agent/tasks/outbox.ts';
+import { compareWithEngine } from '#agent/tasks/resync.ts';
+import type { TaskStore } from '#agent/tasks/store.ts';
+import { createTasks, type Tasks } from '#agent/tasks/tasks.ts';
+import type { Clock } from '#base/clock.ts';
+import { errorText } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import { createNotifier } from '#base/notifier.ts';
+import type { Random } from '#base/random.ts';
+import { dialManager } from '#pki/dial.ts';
+import type { NodeIdentity } from '#pki/identity.ts';
+import type { Remotes } from '#pki/remotes.ts';
+import type { SessionMessage } from '#proto/gen/swarmkit/dispatcher_pb.js';
+import type { Node, NodeDescription } from '#proto/gen/swarmkit/types_pb.js';
+import { describeNode } from './description.ts';
+import type { NodeState, StateFile } from './state-file.ts';
+import { createTaskPayloads } from './task-payloads.ts';
+
+/** This host as a node of a swarm: everything that lives from join to leave. */
+export interface JoinedNode {
+  readonly identity: NodeIdentity;
+  readonly remotes: Remotes;
+  readonly session: Session;
+  readonly tasks: Tasks;
+  readonly outbox: Outbox;
+  /** The node object as the manager last sent it. */
+  readonly node: () => Node | undefined;
+  /** What was last sent to a manager, and when (milliseconds since the epoch). */
+  readonly described: () => { readonly description: NodeDescription; readonly atMs: number } | undefined;
+  readonly lastEnd: () => { readonly end: SessionEnd; readonly atMs: number } | undefined;
+  /** Since when there is no session, if there was one before. */
+  readonly lostSinceMs: () => number | undefined;
+  /** Something the description or the tasks depend on is new: the engine, the certificate. */
+  readonly factsChanged: () => void;
+  readonly engineEvent: (event: EngineEvent) => void;
+  /** The engine answers again: whatever happened meanwhile, look. */
+  readonly engineUp: () => void;
+  /** Works until the signal aborts; containers are left running. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Stops and removes every task of this node. To be called after `run` has ended. */
+  readonly removeTasks: () => Promise<void>;
+}
+
+export interface JoinedNodeOptions {
+  readonly identity: NodeIdentity;
+  readonly remotes: Remotes;
+  /** From the state file; kept as it is but for what a session changes. */
+  readonly state: NodeState;
+  readonly config: AgentConfig;
+  readonly engine: Engine;
+  readonly engineWatch: EngineWatch;
+  /** The files of secrets and configs; rejects while there is no memory-backed place for them. */
+  readonly payloads: () => Promise<PayloadStore>;
+  readonly taskStore: TaskStore;
+  readonly stateFile: StateFile;
+  readonly fips: boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/**
+ * An engine that is away this long will not start what the manager sends: the session ends, and after the manager's own
+ * grace the node is Down and its tasks go elsewhere. An upgrade of an engine with live-restore takes less.
+ */
+const ENGINE_GRACE_MS = 60_000;
+const DIAL_TIMEOUT_MS = 5000;
+/** The pass every task gets on a slow timer, in case an event was missed. */
+const RESYNC_MS = 30_000;
+/** As long as Docker takes to let go of its tasks when it leaves (spec swarmkit-worker §1.15). */
+const LEAVE_BUDGET_MS = 15_000;
+const NODE_ID_LABEL = 'com.docker.swarm.node.id';
+
+export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
+  const { identity, remotes, engine, engineWatch, config, taskStore, stateFile, clock, log } = options;
+  const { nodeId } = identity.current();
+  const facts = createNotifier();
+  const outbox = createOutbox();
+  const assignments = createAssignments();
+  let node: Node | undefined;
+  let described: { readonly description: NodeDescription; readonly atMs: number } | undefined;
+  let lastEnd: { readonly end: SessionEnd; readonly atMs: number } | undefined;
+  let registered = false;
+  let lost: number | undefined;
+  let state = options.state;
+
+  const tasks = createTasks({
+    operations: createEngineOperations({
+      engine,
+      node: () => nodeFacts(),
+      payloads: createTaskPayloads(options.payloads, assignments, config.runDir),
+      log,
+    }),
+    store: taskStore,
+    outbox,
+    inputsReady: (task) => {
+      const runtime = task.spec?.runtime;
+      if (assignments.synced() || runtime?.case !== 'container') return true;
+      return runtime.value.secrets.length === 0 && runtime.value.configs.length === 0;
+    },
+    onChange: (taskId, record) => logs.taskChanged(taskId, record),
+    clock,
+    log,
+  });
+  const logs = createLogService({ engine, tasks, containerName, nodeId: () => nodeId, clock, log });
+
+  const currentDescription = (): NodeDescription | undefined => {
+    const state = engineWatch.state();
+    if (state.kind === 'connecting' || !state.facts) return undefined;
+    const { rootBundle, issuer } = identity.current();
+    return describeNode(state.facts, {
+      labels: config.labels,
+      genericResources: config.genericResources,
+      tls: { trustRoot: rootBundle, issuerSubject: issuer.subjectDer, issuerPublicKey: issuer.publicKeyDer },
+      fips: options.fips,
+    });
+  };
+
+  const nodeFacts = () => {
+    const description = currentDescription();
+    const { architecture = '', os = '' } = description?.platform ?? {};
+    return { id: nodeId, hostname: description?.hostname ?? '', platform: { architecture, os } };
+  };
+
+  const describe = async (signal: AbortSignal): Promise<NodeDescription> => {
+    for (;;) {
+      const description = engineWatch.state().kind === 'up' ? currentDescription() : undefined;
+      if (description) {
+        described = { description, atMs: clock.now() };
+        return description;
+      }
+      await facts.wait(signal);
+    }
+  };
+
+  const describedAnew = async (sent: NodeDescription, signal: AbortSignal): Promise<NodeDescription> => {
+    for (;;) {
+      const next = currentDescription();
+      if (next && describesAnew(sent, next)) return next;
+      if (engineWatch.state().kind === 'up') await facts.wait(signal);
+      else await outlastEngine(signal);
+    }
+  };
+
+  /** Returns when the engine is back within its grace, and throws when it is not. */
+  const outlastEngine = async (signal: AbortSignal): Promise<void> => {
+    const scope = new AbortController();
+    const inside = AbortSignal.any([signal, scope.signal]);
+    const patience = clock.sleep(ENGINE_GRACE_MS, inside).then(() => {
+      throw new EngineUnreachable(engine.address, new Error(`no answer for ${ENGINE_GRACE_MS / 1000} s`));
+    });
+    patience.catch(() => {}); // aborted when the engine is back first
+    try {
+      while (engineWatch.state().kind !== 'up') await Promise.race([facts.wait(inside), patience]);
+    } finally {
+      scope.abort(new Error('the engine is back'));
+    }
+  };
+
+  const onMessage = (message: SessionMessage) => {
+    remotes.setSeen(
+      message.managers.flatMap(({ peer, weight }) =>
+        peer ? [{ nodeId: peer.nodeId, addr: peer.addr, weight: Number(weight) }] : [],
+      ),
+    );
+    const orders = ordersOf(node, message);
+    node = orders.node;
+    if (orders.rotate) identity.renewNow('the manager asks for it');
+    if (orders.promoted) {
+      log.warn('this node was promoted to manager, but netd is a worker only: it goes on as one');
+    }
+    if (message.rootCa.length > 0) identity.offerRoot(message.rootCa);
+  };
+
+  const saveState = (change: Partial<NodeState> = {}) => {
+    state = { ...state, managers: remotes.peers(), ...change };
+    stateFile.save(state);
+  };
+
+  const session = createSession({
+    selectManager: () => remotes.select(),
+    observeManager: (manager, weight) => remotes.observe(manager, weight),
+    dial: (manager, signal) => dial(manager.addr, identity, signal),
+    describe,
+    describedAnew,
+    assignments,
+    outbox,
+    lastSessionId: state.sessionId,
+    onMessage,
+    onRegistered: (id) => {
+      registered = true;
+      lost = undefined;
+      saveState({ sessionId: id });
+      tasks.reportAll();
+    },
+    onAssignments: (taken) => {
+      tasks.assign({ complete: taken.complete, update: taken.updatedTasks, remove: taken.removedTasks });
+      if (taken.complete) void resync();
+    },
+    serveLogs: (client, signal) => logs.serve(client, signal),
+    onEnd: (end) => {
+      if (end.kind === 'described') return;
+      lastEnd = { end, atMs: clock.now() };
+      if (registered) lost ??= clock.now();
+    },
+    clock,
+    random: options.random,
+    log,
+  });
+
+  /** One look at all containers of this node. Strays go only once the manager has said what is ours. */
+  const resync = async (): Promise<void> => {
+    if (engineWatch.state().kind !== 'up') return;
+    try {
+      const containers = await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`);
+      const found = compareWithEngine(tasks.all(), containers);
+      for (const id of found.tasks) tasks.mark(id);
+      if (assignments.synced()) await removeStrays(found.strays);
+    } catch (error) {
+      log.debug({ error: errorText(error) }, 'containers could not be compared');
+    }
+  };
+
+  const removeStrays = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) {
+      log.warn({ container: id }, 'removing a container of this node that belongs to no task');
+      await engine.removeContainer(id);
+    }
+    const known = new Set(tasks.all().map((record) => record.task?.id));
+    await removePayloads((taskId) => !known.has(taskId));
+  };
+
+  const removePayloads = async (which: (taskId: string) => boolean): Promise<void> => {
+    const payloads = await options.payloads();
+    for (const taskId of await payloads.list()) if (which(taskId)) await payloads.remove(taskId);
+  };
+
+  const runResync = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(RESYNC_MS, signal).catch(() => {});
+      if (!signal.aborted) await resync();
+    }
+  };
+
+  return {
+    identity,
+    remotes,
+    session,
+    tasks,
+    outbox,
+    node: () => node,
+    described: () => described,
+    lastEnd: () => lastEnd,
+    lostSinceMs: () => lost,
+    factsChanged: facts.notify,
+    engineEvent: (event) => {
+      const taskId = event.attributes[TASK_ID_LABEL];
+      if (taskId !== undefined) tasks.mark(taskId);
+    },
+    engineUp: () => {
+      tasks.markAll();
+      void resync();
+    },
+    run: async (signal) => {
+      const unlisten = [remotes.onChange(() => saveState()), identity.onChange(facts.notify)];
+      try {
+        tasks.restore(await taskStore.load());
+        await Promise.all([session.run(signal), identity.run(signal), runResync(signal)]);
+      } finally {
+        for (const stop of unlisten) stop();
+        await taskStore.flush();
+        await stateFile.flush();
+      }
+    },
+    removeTasks: async () => {
+      tasks.assign({ complete: true, update: [], remove: [] });
+      const scope = new AbortController();
+      await Promise.race([tasks.idle(), clock.sleep(LEAVE_BUDGET_MS, scope.signal).catch(() => {})]);
+      scope.abort(new Error('done'));
+      await tasks.close();
+      for (const { Id } of await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`)) await engine.removeContainer(Id);
+      await removePayloads(() => true);
+      await taskStore.flush();
+    },
+  };
+}
+
+function dial(address: string, identity: NodeIdentity, signal: AbortSignal): Promise<Client> {
+  const credentials = identity.current();
+  const { rootBundle } = credentials;
+  return dialManager(
+    { address, serverName: 'swarm-manager', rootBundle, credentials },
+    { timeoutMs: DIAL_TIMEOUT_MS, signal },
+  );
+}

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+/**
+ * Builds dist/netd: the sources bundled to one script, the script put into a copy of the Node this project pins (Node's
+ * "single executable application"). It runs on any host with that architecture and a C library, without Node or npm.
+ */
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const bundle = join(dist, 'netd.cjs');
+const blob = join(dist, 'netd.blob');
+const executable = join(dist, 'netd');
+
+/** The name Node looks for in its own executable (Node documentation, "Single executable applications"). */
+const SEA_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/** Optional parts of dockerode netd never uses: an engine over ssh, and image builds. They are heavy and partly native. */
+const LEFT_OUT = ['ssh2', 'cpu-features', '@grpc/proto-loader'];
+
+const run = promisify(execFile);
+
+async function main(): Promise<void> {
+  const startedMs = performance.now();
+  await mkdir(dist, { recursive: true });
+  say('bundling');
+  await bundleSources();
+  say('putting it into a copy of Node');
+  await makeExecutable();
+  const { stdout } = await run(executable, ['version']);
+  const { size } = await stat(executable);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  say(`dist/netd is built: ${stdout.trim().split('\n')[0]}, ${Math.round(size / 2 ** 20)} MiB, ${seconds} s`);
+}
+
+async function bundleSources(): Promise<void> {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  await build({
+    entryPoints: [join(root, 'agent', 'main.ts')],
+    outfile: bundle,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    define: { NETD_VERSION: JSON.stringify(version), 'import.meta.main': 'true' },
+    logLevel: 'warning',
+    plugins: [
+      {
+        name: 'left-out',
+        setup: ({ onResolve, onLoad }) => {
+          const filter = new RegExp(`^(${LEFT_OUT.join('|')})$`);
+          onResolve({ filter }, ({ path }) => ({ path, namespace: 'left-out' }));
+          onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
+            contents: `module.exports = new Proxy({}, { get() { throw new Error('${path} is not part of this build'); } });`,
+          }));
+        },
+      },
+    ],
+  });
+}
+
+async function makeExecutable(): Promise<void> {
+  const config = join(dist, 'sea-config.json');
+  const seaConfig = { main: bundle, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true };
+  await writeFile(config, JSON.stringify(seaConfig));
+  await run(process.execPath, ['--experimental-sea-config', config]);
+  const unfinished = `${executable}.new`;
+  await copyFile(process.execPath, unfinished);
+  await chmod(unfinished, 0o755);
+  const postject = join(root, 'node_modules', '.bin', 'postject');
+  await run(postject, [unfinished, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', SEA_FUSE]);
+  await rename(unfinished, executable);
+  await Promise.all([config, blob].map((path) => rm(path)));
+}
+
+function say(text: string): void {
+  process.stdout.write(`build: ${text}\n`);
+}
+
+await main();
