@@ -18,13 +18,7 @@ import { containerResources } from './resources.ts';
 import { containerSpecOf } from './runtime.ts';
 import { specExpander } from './spec-expander.ts';
 import { type NetworkPlan, planNetworks } from './task-networks.ts';
-
-/** What templates may say of this node. */
-export interface NodeFacts {
-  readonly id: string;
-  readonly hostname: string;
-  readonly platform: { readonly architecture: string; readonly os: string };
-}
+import type { NodeFacts } from './template-facts.ts';
 
 export interface PlanFacts {
   readonly node: NodeFacts;

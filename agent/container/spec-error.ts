@@ -1,3 +1,5 @@
+import { fromText, toText } from '#agent/template/go-string.ts';
+import { quote } from '#agent/template/quote.ts';
 import { NetdError } from '#base/errors.ts';
 
 /**
@@ -11,7 +13,7 @@ export class SpecError extends NetdError {
   }
 }
 
-/** Go's %q for the short texts that appear in Docker's messages. */
+/** Go's %q, as in Docker's messages. */
 export function quoted(text: string): string {
-  return JSON.stringify(text);
+  return toText(quote(fromText(text)));
 }

@@ -1,12 +1,11 @@
+import { specContext, TEMPLATE_NAME } from '#agent/template/context.ts';
+import { expand } from '#agent/template/template.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
-import type { NodeFacts } from './container-plan.ts';
 import type { Expand } from './env.ts';
-import { SpecError } from './spec-error.ts';
+import { type NodeFacts, templateFacts } from './template-facts.ts';
 
-/** Fills in templates in the spec of a task, with what is known of the task, its service and this node. */
-export function specExpander(_task: Task, _node: NodeFacts): Expand {
-  return (text) => {
-    if (text.includes('{{')) throw new SpecError('templates are not supported yet');
-    return text;
-  };
+/** Fills in templates in the spec of a task; throws TemplateError. */
+export function specExpander(task: Task, node: NodeFacts): Expand {
+  const context = specContext(templateFacts(task, node));
+  return (text) => expand(TEMPLATE_NAME, text, context);
 }

@@ -1,6 +1,7 @@
 import { cleanPath } from '#agent/container/posix-path.ts';
 import { quoted, SpecError } from '#agent/container/spec-error.ts';
 import type { ConfigReference, ContainerSpec, FileTarget, SecretReference } from '#proto/gen/swarmkit/types_pb.js';
+import { safeId } from './task-dir.ts';
 
 /** A secret or config of a task that is to appear as a file in its container. */
 export interface PayloadTarget {
@@ -13,9 +14,6 @@ export interface PayloadTarget {
   readonly target: string;
   readonly file: FileTarget;
 }
-
-/** An id is a single name in a path: everything else could lead out of the task's directory. */
-const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
 /**
  * The files a task's secrets and configs become, in the order given: secrets first. References without a file target
@@ -40,10 +38,9 @@ function targetOf(
 ): readonly PayloadTarget[] {
   if (reference.case !== 'file') return [];
   const file = reference.value;
-  if (!SAFE_ID.test(id)) throw new SpecError(`${kind} with an id that is none: ${quoted(id)}`);
   const target = cleanPath(file.name.startsWith('/') ? file.name : BASES[kind] + file.name);
   if (file.name === '' || target === '/') {
     throw new SpecError(`${kind} ${id} has a target that is no file: ${quoted(file.name)}`);
   }
-  return [{ kind, id, fileName: `${kind}-${id}`, target, file }];
+  return [{ kind, id, fileName: `${kind}-${safeId(id)}`, target, file }];
 }

@@ -1,8 +1,9 @@
-import { type ContainerPlan, type NodeFacts, planContainer } from '#agent/container/container-plan.ts';
+import { type ContainerPlan, planContainer } from '#agent/container/container-plan.ts';
 import type { NetworkCreateBody } from '#agent/container/engine-bodies.ts';
 import { networkMismatch } from '#agent/container/network-match.ts';
 import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
+import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
 import { EngineError, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
 import { errorText } from '#base/errors.ts';
