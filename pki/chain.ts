@@ -22,6 +22,8 @@ export type PathProblem = 'expired' | 'not-yet-valid' | 'unknown-authority';
 
 /** Deepest chain looked at, leaf and root included; swarm chains have two or three certificates. */
 const MAX_PATH = 6;
+/** Signatures checked in one search; a peer may present CAs that could all have signed one another. */
+const MAX_SIGNATURE_CHECKS = 100;
 /** Most certificates taken from one PEM text or one peer: bounds the search. */
 export const MAX_CERTIFICATES = 32;
 /** A root bundle is one or two certificates of under 2 KiB. */
@@ -89,7 +91,13 @@ export function verifyPath(
 ): PathVerdict {
   const outside = lifetimeProblem(leaf, atMs);
   if (outside) return { ok: false, problem: outside, text: lifetimeText(leaf, outside) };
-  const path = climb([leaf], intermediates.slice(0, MAX_CERTIFICATES), roots, atMs);
+  const search = {
+    intermediates: intermediates.slice(0, MAX_CERTIFICATES),
+    roots,
+    atMs,
+    checksLeft: MAX_SIGNATURE_CHECKS,
+  };
+  const path = climb([leaf], search);
   if (path) return { ok: true, path };
   return { ok: false, problem: 'unknown-authority', text: 'the certificate is signed by an unknown authority' };
 }
@@ -112,20 +120,26 @@ export function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function climb(
-  path: readonly Cert[],
-  intermediates: readonly Cert[],
-  roots: readonly Cert[],
-  atMs: number,
-): readonly Cert[] | undefined {
+interface Search {
+  readonly intermediates: readonly Cert[];
+  readonly roots: readonly Cert[];
+  readonly atMs: number;
+  checksLeft: number;
+}
+
+function climb(path: readonly Cert[], search: Search): readonly Cert[] | undefined {
   const top = path.at(-1);
   if (top === undefined || path.length >= MAX_PATH) return undefined;
-  const casBelow = path.length - 1;
-  const root = roots.find((candidate) => isIssuer(candidate, top, casBelow, atMs));
+  const fits = (candidate: Cert) => {
+    if (search.checksLeft <= 0) return false;
+    search.checksLeft -= 1;
+    return isIssuer(candidate, top, path.length - 1, search.atMs);
+  };
+  const root = search.roots.find(fits);
   if (root) return [...path, root];
-  for (const candidate of intermediates) {
-    if (path.some((cert) => sameCert(cert, candidate)) || !isIssuer(candidate, top, casBelow, atMs)) continue;
-    const whole = climb([...path, candidate], intermediates, roots, atMs);
+  for (const candidate of search.intermediates) {
+    if (path.some((cert) => sameCert(cert, candidate)) || !fits(candidate)) continue;
+    const whole = climb([...path, candidate], search);
     if (whole) return whole;
   }
   return undefined;
