@@ -41,7 +41,7 @@ export interface StatusDocument extends Document {
 
 export interface TaskCounts {
   readonly total: number;
-  /** Tasks the manager wants to be running, or run to their end. */
+  /** Tasks the manager wants to be running, or run to an end they have not reached. */
   readonly wanted: number;
   /** States that no task is in are left out. */
   readonly byState: Readonly<Partial<Record<TaskStateName, number>>>;
@@ -126,8 +126,11 @@ export function certsDocument(view: AgentView, at: IsoTime): CertsDocument {
 function countTasks(tasks: readonly TaskFact[]): TaskCounts {
   const byState: Partial<Record<TaskStateName, number>> = {};
   for (const task of tasks) byState[task.state] = (byState[task.state] ?? 0) + 1;
-  const wanted = tasks.filter((task) => task.desired === 'running' || task.desired === 'complete').length;
-  return { total: tasks.length, wanted, byState };
+  return { total: tasks.length, wanted: tasks.filter(isWanted).length, byState };
+}
+
+function isWanted(task: TaskFact): boolean {
+  return (task.desired === 'running' || task.desired === 'complete') && task.state !== 'complete';
 }
 
 function byServiceSlotAge(a: TaskFact, b: TaskFact): number {

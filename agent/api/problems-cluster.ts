@@ -26,7 +26,7 @@ function membership(facts: AgentFacts, nowMs: number): Problem[] {
           severity: 'info',
           code: 'not-joined',
           what: 'this node is not part of a swarm',
-          mend: 'On a manager run "docker swarm join-token worker", then here: netd join --token TOKEN MANAGER:2377',
+          mend: 'On a manager run "docker swarm join-token worker", then here "netd join --token TOKEN MANAGER:2377".',
           since,
         },
       ];
@@ -118,7 +118,7 @@ function identity({ session, agent }: AgentFacts): Problem[] {
 }
 
 function role({ cluster, certificates }: AgentFacts): Problem[] {
-  const demote = `On a manager: docker node demote ${cluster.nodeId ?? 'NODE'}`;
+  const demote = `On a manager: "docker node demote ${cluster.nodeId ?? 'NODE'}".`;
   if (cluster.desiredRole === 'manager') {
     return [
       {
@@ -136,7 +136,7 @@ function role({ cluster, certificates }: AgentFacts): Problem[] {
         severity: 'warning',
         code: 'manager-certificate',
         what: 'this worker holds the certificate of a manager',
-        mend: `If the node is still listed as a manager: docker node demote ${cluster.nodeId ?? 'NODE'}. The next renewal then brings a worker's.`,
+        mend: `If the node is still listed as a manager: "docker node demote ${cluster.nodeId ?? 'NODE'}". The next renewal then brings a worker's.`,
         since: null,
       },
     ];
@@ -152,7 +152,7 @@ function availability({ cluster }: AgentFacts): Problem[] {
       severity: 'info',
       code: `availability-${cluster.availability}`,
       what: `the availability of this node is "${cluster.availability}": ${effect}`,
-      mend: `To change that, on a manager: docker node update --availability active ${cluster.nodeId ?? 'NODE'}`,
+      mend: `To change that, on a manager: "docker node update --availability active ${cluster.nodeId ?? 'NODE'}".`,
       since: null,
     },
   ];

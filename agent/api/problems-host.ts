@@ -31,7 +31,7 @@ function certificate({ cluster, certificates: held }: AgentFacts, nowMs: number)
         severity: 'error',
         code: 'clock-behind',
         what: `the certificate of this node is not valid before ${held.notBefore}`,
-        mend: 'The clock of this host is behind: set it (timedatectl).',
+        mend: 'The clock of this host is behind: set it ("timedatectl").',
         since: null,
       },
     ];
@@ -106,7 +106,7 @@ function engine(fact: EngineFact): Problem[] {
           ...at,
           code: 'engine-in-swarm-mode',
           what: 'the engine is itself a node of a swarm, and two agents must not run the same containers',
-          mend: 'Take it out on this host: docker swarm leave. Then restart netd.',
+          mend: 'Take it out on this host: "docker swarm leave". Then restart netd.',
         },
       ];
   }

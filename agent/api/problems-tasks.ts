@@ -1,3 +1,4 @@
+import { shortTaskName } from './task-name.ts';
 import type { AgentFacts, Problem, TaskFact } from './view.ts';
 
 /** Older failures are history: `docker service ps` has them. */
@@ -63,8 +64,8 @@ function failing({ service, count, last, since }: Latest): Problem {
   return {
     severity: 'warning',
     code: 'tasks-failing',
-    what: `service ${service}: ${tasks} failed lately; ${last.name} ${outcome}: ${reason}`,
-    mend: `On a manager: docker service ps --no-trunc ${service}; docker service logs ${service}`,
+    what: `service ${service}: ${tasks} failed lately; ${shortTaskName(last)} ${outcome}: ${reason}`,
+    mend: `On a manager: "docker service ps --no-trunc ${service}", "docker service logs ${service}".`,
     since,
   };
 }
@@ -72,7 +73,7 @@ function failing({ service, count, last, since }: Latest): Problem {
 function slowly({ service, count, last, since }: Latest): Problem {
   const mend =
     last.state === 'starting'
-      ? `Its health check has not passed. On a manager: docker service logs ${service}`
+      ? `Its health check has not passed. On a manager: "docker service logs ${service}".`
       : 'An image may be large or its registry slow; the log of the agent has the details.';
   return {
     severity: 'warning',
