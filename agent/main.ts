@@ -1,4 +1,5 @@
 import { runCli } from '#agent/cli/cli.ts';
+import { processDeps } from '#agent/cli/process-deps.ts';
 import type { AgentConfig } from '#agent/config/config.ts';
 import { systemClock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
@@ -9,17 +10,8 @@ import { VERSION } from './version.ts';
  * choices, never keys; a test gives its own to have a renewal early.
  */
 export async function main(random: Random = Math.random): Promise<void> {
-  process.exitCode = await runCli(process.argv.slice(2), {
-    version: VERSION,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    stdin: process.stdin,
-    env: process.env,
-    isTTY: process.stdout.isTTY === true,
-    columns: process.stdout.columns ?? 80,
-    clock: systemClock,
-    startAgent: (config) => startAgent(config, random),
-  });
+  const deps = processDeps(VERSION, (config) => startAgent(config, random));
+  process.exitCode = await runCli(process.argv.slice(2), deps);
 }
 
 /** Runs the daemon until SIGTERM or SIGINT; a second signal ends it at once. */

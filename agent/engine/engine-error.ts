@@ -50,5 +50,9 @@ function messageOf(error: unknown): string {
   if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string') {
     return body.message.trim();
   }
-  return (typeof body === 'string' ? body : errorText(error)).trim();
+  if (typeof body === 'string') return body.trim();
+  // A failed stream comes without its body, but with the engine's words behind the library's.
+  return errorText(error)
+    .replace(/^\(HTTP code \d+\) [^-]* - /, '')
+    .trim();
 }
