@@ -194,5 +194,8 @@ function sameCert(a: Cert, b: Cert): boolean {
 }
 
 function badRoot(problem: string, cause?: unknown): NetdError {
-  return new NetdError('bad-root', `the root CA bundle is not acceptable: ${problem}`, { cause });
+  return new NetdError('bad-root', `the root CA bundle is not acceptable: ${problem}`, {
+    mend: 'Check the clock of this host; if it is right, the root CA of the swarm has to be replaced.',
+    cause,
+  });
 }

@@ -90,6 +90,17 @@ export function withRootBundle(credentials: Credentials, rootBundle: Uint8Array,
   return parseCredentials({ rootBundle, certificatePem, keyPem }, atMs);
 }
 
+/**
+ * The moment nearest to `nowMs` at which every certificate here is alive: to look at an identity on a host whose clock is wrong, or
+ * whose certificate has run out. A fresh swarm's root is younger than its leaves, which are backdated further.
+ */
+export function aliveMomentMs(parts: Pick<CredentialParts, 'rootBundle' | 'certificatePem'>, nowMs: number): number {
+  const certs = [parts.certificatePem, Buffer.from(parts.rootBundle).toString('latin1')].flatMap(readCertificates);
+  const from = Math.max(...certs.map((cert) => cert.x509.validFromDate.getTime()));
+  const to = Math.min(...certs.map((cert) => cert.x509.validToDate.getTime()));
+  return certs.length === 0 ? nowMs : Math.min(Math.max(nowMs, from), to);
+}
+
 export function tlsInfoOf({ rootBundle, issuer }: Credentials): TlsInfo {
   return { trustRoot: rootBundle, certIssuerSubject: issuer.subjectDer, certIssuerPublicKey: issuer.publicKeyDer };
 }

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { parseRootBundle } from './chain.ts';
-import { type Credentials, isExpired, ownAnchors, type SwarmRole } from './credentials.ts';
+import { aliveMomentMs, type Credentials, isExpired, ownAnchors, type SwarmRole } from './credentials.ts';
 import { decodePem } from './pem.ts';
 
 /** How the last attempt to renew went. */
@@ -51,8 +51,7 @@ export interface RenewalFacts {
 /** The frozen view of an identity at a moment. */
 export function identityState(credentials: Credentials, renewal: RenewalFacts, nowMs: number): IdentityState {
   const { nodeId, clusterId, role, serial, notBeforeMs, notAfterMs } = credentials;
-  // Roots are looked at as they were when the certificate was alive: a view must not fail where the clock is wrong.
-  const aliveMs = Math.min(Math.max(nowMs, notBeforeMs), notAfterMs);
+  const aliveMs = aliveMomentMs(credentials, nowMs);
   const anchors = ownAnchors(credentials, aliveMs).map((cert) => cert.x509.fingerprint256);
   return Object.freeze({
     nodeId,

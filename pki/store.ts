@@ -2,7 +2,7 @@ import { getFips, X509Certificate } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { errorText, isErrno, isNetdError, NetdError } from '#base/errors.ts';
 import { sha256Hex } from './chain.ts';
-import { type Credentials, parseCredentials, readPrivateKey } from './credentials.ts';
+import { aliveMomentMs, type Credentials, parseCredentials, readPrivateKey } from './credentials.ts';
 import { clusterMandatesFips, refuseMissingFips } from './fips.ts';
 import { decodePem } from './pem.ts';
 import { diskFiles, type StoreFiles } from './store-files.ts';
@@ -133,7 +133,7 @@ export class CertificateStore {
     }
     const parts = { rootBundle, certificatePem: certificatePem.toString(), keyPem: keyPem.toString() };
     try {
-      return parseCredentials(parts, withinLifetime(parts.certificatePem, nowMs));
+      return parseCredentials(parts, aliveMomentMs(parts, nowMs));
     } catch (error) {
       if (!(error instanceof NetdError)) throw error;
       const foreign = isNetdError(error, 'unknown-authority') ? `${ROOT} may be of another swarm: ` : '';
@@ -198,17 +198,5 @@ function belongsTogether(certificatePem: string, keyPem: string): boolean {
     return der !== undefined && new X509Certificate(der).checkPrivateKey(readPrivateKey(keyPem));
   } catch {
     return false; // what cannot be read fits nothing
-  }
-}
-
-/** The moment nearest to now at which the certificate is alive. */
-function withinLifetime(certificatePem: string, nowMs: number): number {
-  try {
-    const [der] = decodePem(certificatePem, 'CERTIFICATE');
-    if (der === undefined) return nowMs;
-    const { validFromDate, validToDate } = new X509Certificate(der);
-    return Math.min(Math.max(nowMs, validFromDate.getTime()), validToDate.getTime());
-  } catch {
-    return nowMs; // parseCredentials says what is wrong with it
   }
 }
