@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs a command as root: directly when we are root, else through sudo with the caller's PATH (sudo's own would lose the
-# Node that npm puts first).
+# Runs a command as root: directly when we are root, else through sudo, with the caller's PATH (sudo's own would lose the
+# Node that npm puts first) and the variables that steer this project.
 #
-#   sh scripts/as-root.sh COMMAND [ARGUMENT…]
+#   sh scripts/as-root.sh COMMAND [ARGUMENT...]
 set -eu
 
 if [ $# -eq 0 ]; then
@@ -12,13 +12,18 @@ fi
 if [ "$(id -u)" -eq 0 ]; then
   exec "$@"
 fi
-if ! command -v sudo >/dev/null; then
-  echo "netd: '$*' needs root (it makes network namespaces and mounts), and sudo is not installed: run this as root" >&2
+
+refuse() {
+  echo "netd: '$command' makes network namespaces and mounts, which needs root; $1: run it as root" >&2
   exit 1
-fi
-# Asks for the password once, here, where the reason can be given.
-if ! sudo -n true 2>/dev/null && ! sudo -p "netd: root is needed to make network namespaces; password for %p: " true; then
-  echo "netd: '$*' needs root (it makes network namespaces and mounts), and sudo refused: run this as root" >&2
-  exit 1
-fi
-exec sudo -E env "PATH=$PATH" "$@"
+}
+command=$*
+command -v sudo >/dev/null || refuse 'sudo is not installed'
+# The password is asked for here, once, where the reason can be given.
+sudo -n true 2>/dev/null || sudo -p '[netd] root is needed for network namespaces; password of %p: ' true ||
+  refuse 'sudo refused'
+
+for name in PATH CI NO_COLOR FORCE_COLOR $(env | sed -n 's/^\(NETD_[A-Z0-9_]*\)=.*/\1/p'); do
+  eval "[ -z \"\${$name+set}\" ]" || eval "set -- \"$name=\$$name\" \"\$@\""
+done
+exec sudo env "$@"
