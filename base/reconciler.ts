@@ -5,7 +5,7 @@
 export interface Reconciler {
   /** Asks for a pass for this key: at once, or `delayMs` from now (an earlier mark wins over a later one). */
   readonly mark: (key: string, delayMs?: number) => void;
-  /** Drops marks and timers of the key; a pass under way goes on to its end. */
+  /** Drops marks and timers of the key; a pass under way goes on to its end and is not retried. */
   readonly forget: (key: string) => void;
   /** Resolves when no pass is running and none is wanted now (delayed marks do not count). */
   readonly idle: () => Promise<void>;
@@ -23,21 +23,29 @@ export interface ReconcilerOptions {
   readonly retryMs: number;
 }
 
+/** The first part of each pass runs in one go, and so would all of a thousand: sockets get their turn in between. */
+const MOST_STARTS_PER_TURN = 16;
+/** The longest delay setTimeout takes, in milliseconds; it makes 1 of anything beyond. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const waiting = new Set<string>(); // insertion order is the queue
   const running = new Set<string>();
   const again = new Set<string>(); // marked while running
+  const forgotten = new Set<string>(); // while running
   const timers = new Map<string, { readonly handle: NodeJS.Timeout; readonly dueMs: number }>();
   let idleWaiters: (() => void)[] = [];
+  let turn: NodeJS.Immediate | undefined;
   let stopped = false;
 
   const mark = (key: string, delayMs = 0) => {
     if (stopped) return;
     if (delayMs > 0) return markLater(key, delayMs);
     clearTimer(key);
+    forgotten.delete(key);
     if (running.has(key)) again.add(key);
     else waiting.add(key);
-    fill();
+    schedule();
   };
 
   const markLater = (key: string, delayMs: number) => {
@@ -45,10 +53,15 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const known = timers.get(key);
     if (known && known.dueMs <= dueMs) return;
     clearTimer(key);
-    const handle = setTimeout(() => {
-      timers.delete(key);
-      mark(key);
-    }, delayMs);
+    forgotten.delete(key);
+    // A pass too early does no harm, so the longest delay need not be kept exactly.
+    const handle = setTimeout(
+      () => {
+        timers.delete(key);
+        mark(key);
+      },
+      Math.min(delayMs, LONGEST_TIMER_MS),
+    );
     timers.set(key, { handle, dueMs });
   };
 
@@ -57,18 +70,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     timers.delete(key);
   };
 
+  const schedule = () => {
+    if (waiting.size > 0 && running.size < options.concurrency) turn ??= setImmediate(fill);
+  };
+
   const fill = () => {
+    turn = undefined;
+    let starts = 0;
     for (const key of waiting) {
-      if (running.size >= options.concurrency) return;
+      if (running.size >= options.concurrency || starts++ === MOST_STARTS_PER_TURN) break;
       waiting.delete(key);
       running.add(key);
       void run(key);
     }
-    if (running.size === 0 && waiting.size === 0) {
-      const waiters = idleWaiters;
-      idleWaiters = [];
-      for (const resolve of waiters) resolve();
-    }
+    schedule();
   };
 
   const run = async (key: string) => {
@@ -76,11 +91,20 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       await options.pass(key);
     } catch (error) {
       options.onError(key, error);
-      if (!again.has(key)) mark(key, options.retryMs);
+      if (!again.has(key) && !forgotten.has(key)) mark(key, options.retryMs);
     }
     running.delete(key);
+    forgotten.delete(key);
     if (again.delete(key) && !stopped) waiting.add(key);
-    fill();
+    schedule();
+    tellIdle();
+  };
+
+  const tellIdle = () => {
+    if (running.size > 0 || waiting.size > 0) return;
+    const waiters = idleWaiters;
+    idleWaiters = [];
+    for (const resolve of waiters) resolve();
   };
 
   const idle = () =>
@@ -96,13 +120,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       clearTimer(key);
       waiting.delete(key);
       again.delete(key);
+      if (running.has(key)) forgotten.add(key);
+      tellIdle();
     },
     idle,
     stop: () => {
       stopped = true;
       waiting.clear();
       again.clear();
+      clearImmediate(turn);
       for (const key of [...timers.keys()]) clearTimer(key);
+      tellIdle();
       return idle();
     },
   };
