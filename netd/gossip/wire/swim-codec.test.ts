@@ -83,12 +83,14 @@ describe('C02 what peers may write', () => {
     ['unknown key with a float', '0384a446726f6da178a15acb3ff0000000000000ab496e6361726e6174696f6e07a44e6f6465a179'],
     ['duplicate key, last wins', '0384a446726f6da17aa446726f6da178ab496e6361726e6174696f6e07a44e6f6465a179'],
     ['trailing bytes', '0383a446726f6da178ab496e6361726e6174696f6e07a44e6f6465a179ffff'],
-    ...['07', 'cc07', 'cd0007', 'ce00000007', 'cf0000000000000007'].map(
-      (n) => [`unsigned ${n}`, suspectWith(n).toString('hex')] as const,
-    ),
-    ...['d007', 'd10007', 'd200000007', 'd30000000000000007'].map(
-      (n) => [`signed ${n}`, suspectWith(n).toString('hex')] as const,
-    ),
+    ...['07', 'cc07', 'cd0007', 'ce00000007', 'cf0000000000000007'].map((n): [string, string] => [
+      `unsigned ${n}`,
+      suspectWith(n).toString('hex'),
+    ]),
+    ...['d007', 'd10007', 'd200000007', 'd30000000000000007'].map((n): [string, string] => [
+      `signed ${n}`,
+      suspectWith(n).toString('hex'),
+    ]),
   ];
 
   test.each(accepted)('%s', (_, hex) => {

@@ -65,12 +65,12 @@ export interface ClaimMessage {
   readonly from: string;
 }
 
-export type SwimMessage =
-  | PingMessage
-  | IndirectPingMessage
-  | { readonly kind: 'ack' | 'nack'; readonly seqNo: number }
-  | AliveMessage
-  | ClaimMessage;
+export interface AnswerMessage {
+  readonly kind: 'ack' | 'nack';
+  readonly seqNo: number;
+}
+
+export type SwimMessage = PingMessage | IndirectPingMessage | AnswerMessage | AliveMessage | ClaimMessage;
 
 /** What Docker always says of itself: speaks protocol 2, understands 1 to 5, no delegate protocol. */
 export const DOCKER_VERSIONS: Uint8Array = Buffer.from([1, 5, 2, 0, 0, 0]);

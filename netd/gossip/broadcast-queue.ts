@@ -1,0 +1,123 @@
+interface Item {
+  readonly key: string;
+  readonly bytes: Buffer;
+  readonly order: number;
+  transmits: number;
+}
+
+/** More different things to say at once than any cluster has; beyond it the most often said goes first. */
+const DEFAULT_CAPACITY = 8192;
+
+/**
+ * What is waiting to be gossiped (spec gossip §11): what was sent least goes first, then the longest, then the newest.
+ * A newer message under the same key takes the place of the older one.
+ */
+export class BroadcastQueue {
+  /** Index: times sent. Each tier is in ascending order of length, then age. */
+  readonly #tiers: Item[][] = [];
+  readonly #byKey = new Map<string, Item>();
+  readonly #capacity: number;
+  #order = 0;
+  #overflows = 0;
+
+  constructor(capacity = DEFAULT_CAPACITY) {
+    this.#capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Items thrown out because the queue was full. */
+  get overflows(): number {
+    return this.#overflows;
+  }
+
+  has(key: string): boolean {
+    return this.#byKey.has(key);
+  }
+
+  put(key: string, bytes: Buffer): void {
+    this.delete(key);
+    if (this.#byKey.size >= this.#capacity) this.#dropMostSent();
+    const item: Item = { key, bytes, order: this.#order++, transmits: 0 };
+    this.#byKey.set(key, item);
+    this.#insert(item);
+  }
+
+  delete(key: string): void {
+    const item = this.#byKey.get(key);
+    if (item === undefined) return;
+    this.#byKey.delete(key);
+    const tier = this.#tiers[item.transmits];
+    if (tier === undefined) return;
+    for (let at = upperBound(tier, item.bytes.length) - 1; at >= 0; at--) {
+      if (tier[at] === item) {
+        tier.splice(at, 1);
+        return;
+      }
+    }
+  }
+
+  /**
+   * Takes messages for one packet. Each counts as sent once; one sent `limit` times is done.
+   *
+   * @param overheadBytes what each costs beside its own bytes
+   * @param availableBytes room for all of them
+   */
+  take(overheadBytes: number, availableBytes: number, limit: number): Buffer[] {
+    const taken: Item[] = [];
+    let left = availableBytes;
+    for (const tier of this.#tiers) {
+      while (tier.length > 0 && left > overheadBytes) {
+        const at = upperBound(tier, left - overheadBytes) - 1;
+        if (at < 0) break;
+        const [item] = tier.splice(at, 1);
+        if (item === undefined) break;
+        left -= overheadBytes + item.bytes.length;
+        taken.push(item);
+      }
+    }
+    // Put back only now: nothing goes twice into one packet.
+    for (const item of taken) {
+      item.transmits++;
+      if (item.transmits >= limit) this.#byKey.delete(item.key);
+      else this.#insert(item);
+    }
+    return taken.map((item) => item.bytes);
+  }
+
+  #insert(item: Item): void {
+    while (this.#tiers.length <= item.transmits) this.#tiers.push([]);
+    const tier = this.#tiers[item.transmits] ?? [];
+    let at = upperBound(tier, item.bytes.length);
+    // Among equals the newest is last, where taking begins; an item put back finds its place by age.
+    for (; at > 0; at--) {
+      const other = tier[at - 1];
+      if (other === undefined || other.bytes.length < item.bytes.length || other.order < item.order) break;
+    }
+    tier.splice(at, 0, item);
+  }
+
+  #dropMostSent(): void {
+    for (let transmits = this.#tiers.length - 1; transmits >= 0; transmits--) {
+      const item = this.#tiers[transmits]?.shift();
+      if (item === undefined) continue;
+      this.#byKey.delete(item.key);
+      this.#overflows++;
+      return;
+    }
+  }
+}
+
+/** How many items of an ascending tier are at most `bytes` long. */
+function upperBound(tier: readonly Item[], bytes: number): number {
+  let low = 0;
+  let high = tier.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((tier[middle]?.bytes.length ?? 0) <= bytes) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,302 @@
+import { STREAM_TIMEOUT_MS } from '../swim/timing.ts';
+import type { Timer } from '../timers.ts';
+import { DecodeError } from '../wire/decode-error.ts';
+import { decodeBulkSync, decodeEnvelope, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
+import { encodeBulkSync, encodeCompoundEnvelope, encodeEnvelope, encodeTableEvent } from '../wire/networkdb-encode.ts';
+import { encodeUserStream } from '../wire/user-stream.ts';
+import { BULK_SYNC_ACK_MS } from './constants.ts';
+import type { Row } from './rows.ts';
+import { type NetworkDbState, residualSec } from './state.ts';
+import { onTableEvent } from './table-events.ts';
+
+/**
+ * Payload of one message. The reference puts whole networks into one frame, which ends at 20 MiB and keeps both ends busy
+ * for seconds; messages after the first say "not a request" and are taken as answers, which every version merges.
+ */
+const CHUNK_BYTES = 512 * 1024;
+/** Streams on which we send rows at the same time. */
+const MAX_SENDING = 4;
+/** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
+const MAX_QUEUED = 256;
+/** Received events applied before others get a turn: a few milliseconds of work. */
+const APPLY_SLICE = 1000;
+/** Received bytes that may wait to be applied: three of the largest frames. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+interface Transfer {
+  readonly peer: string;
+  readonly networks: Set<string>;
+  /** We ask for their rows in return. */
+  readonly request: boolean;
+  readonly waiting: ((ok: boolean) => void)[];
+}
+
+interface Backlog {
+  readonly events: Iterator<Buffer, void>;
+  readonly bytes: number;
+}
+
+/** Whole tables between two nodes, over streams (spec gossip §14.12). */
+export class BulkSyncs {
+  readonly #state: NetworkDbState;
+  readonly #queue: Transfer[] = [];
+  #sending = 0;
+  /** Requests sent whose answer has not come. */
+  readonly #awaited = new Map<string, { readonly transfer: Transfer; readonly timer: Timer }[]>();
+  readonly #backlog: Backlog[] = [];
+  #backlogBytes = 0;
+
+  constructor(state: NetworkDbState) {
+    this.#state = state;
+  }
+
+  /** Transfers queued, being sent, and awaiting an answer; received bytes not yet applied. */
+  get load(): {
+    readonly queued: number;
+    readonly sending: number;
+    readonly awaited: number;
+    readonly backlogBytes: number;
+  } {
+    const { length: queued } = this.#queue;
+    return { queued, sending: this.#sending, awaited: this.#awaited.size, backlogBytes: this.#backlogBytes };
+  }
+
+  /** Exchanges the rows of `networks` with one peer. `done` hears whether it worked; silence counts as success. */
+  request(peer: string, networks: Iterable<string>, done: (ok: boolean) => void): void {
+    this.#enqueue(peer, networks, true, done);
+  }
+
+  /** Exchanges rows of each network with up to `count` random members of it, asking each member once for all. */
+  syncEach(networks: Iterable<string>, count: number, done: (network: string) => void): void {
+    const perPeer = new Map<string, string[]>();
+    const left = new Map<string, number>();
+    for (const network of networks) {
+      const roster = this.#state.rosters.get(network);
+      const isPeer = (name: string) => this.#state.peers.get(name)?.status === 'active';
+      const peers = roster?.deal(count, this.#state.io.random, isPeer) ?? [];
+      if (peers.length === 0) done(network);
+      else left.set(network, peers.length);
+      for (const peer of peers) perPeer.set(peer, [...(perPeer.get(peer) ?? []), network]);
+    }
+    for (const [peer, wanted] of perPeer) {
+      this.request(peer, wanted, () => {
+        for (const network of wanted) {
+          const more = (left.get(network) ?? 0) - 1;
+          left.set(network, more);
+          if (more === 0) done(network);
+        }
+      });
+    }
+  }
+
+  /** The regular round: every network with one member, a second one if the first fails. */
+  tick(): void {
+    const uncovered = new Set<string>();
+    for (const [network, own] of this.#state.own) if (!own.leaving) uncovered.add(network);
+    for (const network of [...uncovered]) {
+      if (!uncovered.has(network)) continue;
+      const roster = this.#state.rosters.get(network);
+      const isPeer = (name: string) => this.#state.peers.get(name)?.status === 'active';
+      const [first, second] = roster?.deal(2, this.#state.io.random, isPeer) ?? [];
+      if (first === undefined) continue;
+      const shared = this.#sharedWith(first);
+      for (const one of shared) uncovered.delete(one);
+      this.request(first, shared, (ok) => {
+        if (!ok && second !== undefined) this.request(second, this.#sharedWith(second), () => undefined);
+      });
+    }
+  }
+
+  /** A bulk sync from a stream. Throws DecodeError. */
+  receive(data: Buffer): void {
+    const state = this.#state;
+    const sync = decodeBulkSync(data);
+    // Our own name as sender would have us talk to ourselves.
+    if (sync.node === state.config.name) return;
+    state.counters.bulkSyncsReceived++;
+    state.tableClock.witness(sync.time);
+    this.#apply(sync.payload);
+    if (!sync.unsolicited) {
+      this.#answered(sync.node);
+      return;
+    }
+    if (state.peers.get(sync.node)?.status !== 'active') return;
+    const known = sync.networks.filter((network) => state.own.has(network));
+    this.#enqueue(sync.node, known, false, () => undefined);
+  }
+
+  /** Networks both we (leaving or not) and the peer are on. */
+  #sharedWith(peer: string): string[] {
+    const theirs = this.#state.attachments.get(peer);
+    return [...this.#state.own.keys()].filter((network) => theirs?.get(network)?.leaving === false);
+  }
+
+  #enqueue(peer: string, networks: Iterable<string>, request: boolean, done: (ok: boolean) => void): void {
+    const waiting = this.#queue.find((transfer) => transfer.peer === peer && transfer.request === request);
+    if (waiting !== undefined) {
+      for (const network of networks) waiting.networks.add(network);
+      waiting.waiting.push(done);
+      return;
+    }
+    if (this.#queue.length >= MAX_QUEUED) {
+      done(false);
+      return;
+    }
+    this.#queue.push({ peer, networks: new Set(networks), request, waiting: [done] });
+    this.#sendNext();
+  }
+
+  #sendNext(): void {
+    while (this.#sending < MAX_SENDING) {
+      const transfer = this.#queue.shift();
+      if (transfer === undefined) return;
+      this.#sending++;
+      this.#send(transfer, this.#rowsOf(transfer));
+    }
+  }
+
+  *#rowsOf(transfer: Transfer): Generator<Row, void> {
+    for (const network of transfer.networks) {
+      // The list is a snapshot, as rows come and go between chunks; each is read again when its turn comes.
+      for (const { table, key } of [...this.#state.rows.of(network)]) {
+        const row = this.#state.rows.get(network, table, key);
+        if (row !== undefined) yield row;
+      }
+    }
+  }
+
+  /** Sends the next chunk, and after it the following, until all is sent or something fails. */
+  #send(transfer: Transfer, rows: Generator<Row, void>): void {
+    const state = this.#state;
+    const peer = state.peers.get(transfer.peer);
+    if (peer?.status !== 'active') {
+      this.#finish(transfer, false);
+      return;
+    }
+    const { payload, isLast } = this.#nextChunk(rows);
+    const message = encodeBulkSync({
+      // Newer versions wait for a time above the one they sent; witnessing theirs and then counting gives that.
+      time: state.tableClock.increment(),
+      // The request comes last, so that the answer finds all our rows there.
+      unsolicited: transfer.request && isLast,
+      node: state.config.name,
+      networks: [...transfer.networks],
+      payload,
+    });
+    const stream = encodeUserStream(encodeEnvelope('bulkSync', message));
+    const options = { wantsReply: false, timeoutMs: STREAM_TIMEOUT_MS };
+    if (isLast && transfer.request) this.#await(transfer);
+    state.counters.bulkSyncsSent++;
+    state.io.stream(peer.address, stream, options, {
+      failed: () => {
+        this.#stopAwaiting(transfer);
+        this.#finish(transfer, false);
+      },
+      done: () => {
+        if (!isLast) this.#send(transfer, rows);
+        else if (transfer.request) this.#release();
+        else this.#finish(transfer, true);
+      },
+    });
+  }
+
+  #nextChunk(rows: Generator<Row, void>): { readonly payload: Buffer; readonly isLast: boolean } {
+    const envelopes: Buffer[] = [];
+    let bytes = 0;
+    while (bytes < CHUNK_BYTES) {
+      const next = rows.next();
+      if (next.done) return { payload: encodeCompoundEnvelope(envelopes), isLast: true };
+      const row = next.value;
+      const type = row.deleted ? 'delete' : 'create';
+      const event = encodeTableEvent({ ...row, type, residualSec: residualSec(this.#state, row) });
+      const envelope = encodeEnvelope('tableEvent', event);
+      envelopes.push(envelope);
+      bytes += envelope.length;
+    }
+    return { payload: encodeCompoundEnvelope(envelopes), isLast: false };
+  }
+
+  #await(transfer: Transfer): void {
+    const { io } = this.#state;
+    const timer = io.timers.at(io.nowMs + BULK_SYNC_ACK_MS, () => {
+      this.#stopAwaiting(transfer);
+      settle(transfer, true);
+    });
+    const list = this.#awaited.get(transfer.peer) ?? [];
+    list.push({ transfer, timer });
+    this.#awaited.set(transfer.peer, list);
+  }
+
+  #stopAwaiting(transfer: Transfer): void {
+    const list = this.#awaited.get(transfer.peer) ?? [];
+    const kept = list.filter((one) => one.transfer !== transfer);
+    for (const one of list) if (one.transfer === transfer) one.timer.cancel();
+    if (kept.length === 0) this.#awaited.delete(transfer.peer);
+    else this.#awaited.set(transfer.peer, kept);
+  }
+
+  /** One answer answers everything asked of that peer. */
+  #answered(peer: string): void {
+    const list = this.#awaited.get(peer) ?? [];
+    this.#awaited.delete(peer);
+    for (const { transfer, timer } of list) {
+      timer.cancel();
+      settle(transfer, true);
+    }
+  }
+
+  #finish(transfer: Transfer, ok: boolean): void {
+    settle(transfer, ok);
+    this.#release();
+  }
+
+  #release(): void {
+    this.#sending--;
+    this.#sendNext();
+  }
+
+  #apply(payload: Buffer): void {
+    if (payload.length === 0) return;
+    if (this.#backlogBytes + payload.length > MAX_BACKLOG_BYTES) {
+      this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
+      return;
+    }
+    const { kind, data } = decodeEnvelope(payload);
+    if (kind !== 'compound') return;
+    this.#backlogBytes += payload.length;
+    this.#backlog.push({ events: eachInCompound(data), bytes: payload.length });
+    if (this.#backlog.length === 1) this.#applySlice();
+  }
+
+  /** Applies some of what waits; the rest has to wait for packets and pings that came meanwhile. */
+  #applySlice(): void {
+    for (let applied = 0; applied < APPLY_SLICE; applied++) {
+      const first = this.#backlog[0];
+      if (first === undefined) return;
+      if (this.#applyOne(first.events)) continue;
+      this.#backlog.shift();
+      this.#backlogBytes -= first.bytes;
+    }
+    if (this.#backlog.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());
+  }
+
+  /** False at the end, and when what follows cannot be read. */
+  #applyOne(events: Iterator<Buffer, void>): boolean {
+    try {
+      const next = events.next();
+      if (next.done) return false;
+      const { kind, data } = decodeEnvelope(next.value);
+      if (kind === 'tableEvent') onTableEvent(this.#state, decodeTableEvent(data), data, true);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      // A generator that threw is finished; an event that was bad leaves the others readable.
+      this.#state.counters.rowsRefused++;
+      return true;
+    }
+  }
+}
+
+function settle(transfer: Transfer, ok: boolean): void {
+  for (const done of transfer.waiting.splice(0)) done(ok);
+}

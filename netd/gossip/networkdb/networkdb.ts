@@ -1,0 +1,171 @@
+import type { Io } from '../io.ts';
+import type { SwimDelegate } from '../swim/state.ts';
+import { transmitBudget } from '../swim/timing.ts';
+import { DecodeError } from '../wire/decode-error.ts';
+import {
+  decodeEnvelope,
+  decodeNetworkEvent,
+  decodeNetworkPushPull,
+  decodeNodeEvent,
+  decodeTableEvent,
+  eachInCompound,
+} from '../wire/networkdb-decode.ts';
+import { encodeEnvelope, encodeNetworkPushPull } from '../wire/networkdb-encode.ts';
+import type { AttachmentEntry } from '../wire/networkdb-message.ts';
+import type { Address } from '../wire/swim-message.ts';
+import { reintroduce } from './attach.ts';
+import { BulkSyncs } from './bulk-sync.ts';
+import { BULK_SYNC_INTERVAL_MS, GOSSIP_INTERVAL_MS, REAP_PERIOD_MS } from './constants.ts';
+import { type Exchange, Healing } from './heal.ts';
+import { applyNetworkEvent, onNetworkEvent, reapAttachments } from './network-events.ts';
+import { announceNode, forgetPeers, memberDown, memberUp, onNodeEvent } from './node-events.ts';
+import type { RowChange } from './rows.ts';
+import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
+import { onTableEvent } from './table-events.ts';
+import { tableGossipTick } from './table-gossip.ts';
+
+/** Compounds in compounds: nobody sends any, one level would be odd, four are enough. */
+const MAX_DEPTH = 4;
+/** How long the LEAVE event may take to get out, and how long it has to itself before memberlist's goodbye. */
+const LEAVE_WAIT_MS = 5000;
+const LEAVE_GAP_MS = 600;
+/** Peers that had given us up are told about us again at most this often. */
+const REINTRODUCE_MS = 10_000;
+
+/** Networks, who is on them, and their tables (spec gossip §14); carried by SWIM, of which it is the delegate. */
+export class NetworkDb implements SwimDelegate {
+  readonly state: NetworkDbState;
+  readonly bulk: BulkSyncs;
+  readonly #healing: Healing;
+  #reintroducedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(config: NetworkDbConfig, io: Io, exchange: Exchange, rowChanged: (change: RowChange) => void) {
+    this.state = createNetworkDbState(config, io, rowChanged);
+    this.bulk = new BulkSyncs(this.state);
+    this.#healing = new Healing(this.state, this.bulk, exchange);
+    const { timers, nowMs, random } = io;
+    const every = (firstMs: number, intervalMs: number, run: () => void) =>
+      timers.every(nowMs + firstMs, () => intervalMs, run);
+    every(random() * GOSSIP_INTERVAL_MS, GOSSIP_INTERVAL_MS, () => tableGossipTick(this.state));
+    // Anywhere in the first half minute, so that nodes started together do not ask together.
+    every((0.5 + random() / 2) * BULK_SYNC_INTERVAL_MS, BULK_SYNC_INTERVAL_MS, () => this.bulk.tick());
+    every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
+      this.state.rows.reap(io.nowMs);
+      reapAttachments(this.state);
+      forgetPeers(this.state);
+    });
+  }
+
+  join(addresses: readonly Address[]): void {
+    this.#healing.join(addresses);
+  }
+
+  /** Says that we are leaving; `done` runs when memberlist may say its goodbye (spec gossip §17.4). */
+  leave(done: () => void): void {
+    const { io, nodeQueue } = this.state;
+    const key = announceNode(this.state, 'leave');
+    const startedMs = io.nowMs;
+    const check = () => {
+      const waitedMs = io.nowMs - startedMs;
+      const isOut = !nodeQueue.has(key) || this.state.activePeers <= 1;
+      // Receivers take the newest of a burst first: without the gap the goodbye could overtake the event.
+      if ((isOut && waitedMs >= LEAVE_GAP_MS) || waitedMs >= LEAVE_WAIT_MS) done();
+      else io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS, check);
+    };
+    check();
+  }
+
+  /** A message from a stream. Throws DecodeError. */
+  streamMessage(bytes: Buffer): void {
+    const { kind, data } = decodeEnvelope(bytes);
+    if (kind === 'bulkSync') this.bulk.receive(data);
+    else this.#message(bytes, 0);
+  }
+
+  pendingBroadcasts(): number {
+    return this.state.networkQueue.size + this.state.nodeQueue.size;
+  }
+
+  broadcasts(overheadBytes: number, availableBytes: number): Buffer[] {
+    const limit = transmitBudget(this.state.activePeers);
+    const taken = this.state.networkQueue.take(overheadBytes, availableBytes, limit);
+    let left = availableBytes;
+    for (const message of taken) left -= message.length + overheadBytes;
+    taken.push(...this.state.nodeQueue.take(overheadBytes, left, limit));
+    return taken;
+  }
+
+  userMessage(bytes: Buffer): void {
+    this.#message(bytes, 0);
+  }
+
+  localState(join: boolean): Buffer {
+    const { own, attachments: others, networkClock, config } = this.state;
+    const joinTime = join ? networkClock.increment() : undefined;
+    const attachments: AttachmentEntry[] = [];
+    for (const [network, one] of own) {
+      if (joinTime !== undefined) one.time = joinTime;
+      attachments.push({ network, time: one.time, node: config.name, leaving: one.leaving });
+    }
+    for (const [node, networks] of others) {
+      for (const [network, { time, leaving }] of networks) attachments.push({ network, time, node, leaving });
+    }
+    return encodeEnvelope(
+      'pushPull',
+      encodeNetworkPushPull({ time: networkClock.time, node: config.name, attachments }),
+    );
+  }
+
+  mergeState(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const { kind, data } = decodeEnvelope(bytes);
+    if (kind !== 'pushPull') throw new DecodeError(`user state of kind ${kind}`);
+    const { time, node } = decodeNetworkPushPull(data, ({ leaving, ...entry }) => {
+      applyNetworkEvent(this.state, { type: leaving ? 'leave' : 'join', ...entry });
+    });
+    onNodeEvent(this.state, { type: 'join', time, node }, data);
+  }
+
+  memberUp(member: { readonly name: string; readonly ip: string; readonly port: number }): void {
+    const wasGone = memberUp(this.state, member.name, { ip: member.ip, port: member.port });
+    const peer = this.state.peers.get(member.name);
+    if (wasGone && peer !== undefined) this.#healing.returned(peer);
+  }
+
+  memberDown(member: { readonly name: string }): void {
+    const displaced = memberDown(this.state, member.name);
+    if (displaced !== undefined) this.#healing.returned(displaced);
+  }
+
+  declaredDead(): void {
+    const { io } = this.state;
+    if (io.nowMs - this.#reintroducedAtMs < REINTRODUCE_MS) return;
+    this.#reintroducedAtMs = io.nowMs;
+    io.fact({ kind: 'resurrected' });
+    // Our objection has to be there first: rows of a dead node are dropped.
+    io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS, () => reintroduce(this.state));
+  }
+
+  #message(bytes: Buffer, depth: number): void {
+    if (bytes.length === 0) return;
+    const { kind, data } = decodeEnvelope(bytes);
+    if (kind === 'tableEvent') onTableEvent(this.state, decodeTableEvent(data), data, false);
+    else if (kind === 'networkEvent') onNetworkEvent(this.state, decodeNetworkEvent(data), data);
+    else if (kind === 'nodeEvent') onNodeEvent(this.state, decodeNodeEvent(data), data);
+    else if (kind === 'compound') this.#compound(data, depth);
+    // Push/pulls and bulk syncs have their own ways in; here they are misplaced.
+  }
+
+  #compound(data: Buffer, depth: number): void {
+    if (depth >= MAX_DEPTH) throw new DecodeError('compounds nested too deep');
+    for (const part of eachInCompound(data)) {
+      try {
+        this.#message(part, depth + 1);
+      } catch (error) {
+        // One bad part does not take the others with it.
+        if (!(error instanceof DecodeError)) throw error;
+        this.state.counters.rowsRefused++;
+      }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { encodeEnvelope, encodeNodeEvent } from '../wire/networkdb-encode.ts';
+import type { NodeEvent } from '../wire/networkdb-message.ts';
+import type { Address } from '../wire/swim-message.ts';
+import { FORGET_NODE_MS } from './constants.ts';
+import type { Peer } from './peers.ts';
+import { leaveRoster, type NetworkDbState } from './state.ts';
+
+// Who is there, as NetworkDB sees it (spec gossip §14.2, §14.3).
+
+/** Failed and left nodes remembered; a day of a cluster that restarts all its 5,000 nodes three times. */
+const MAX_REMEMBERED = 16_384;
+
+/** memberlist says a node is up. True if we had given it up before. */
+export function memberUp(state: NetworkDbState, name: string, address: Address): boolean {
+  const known = state.peers.get(name);
+  if (known !== undefined) {
+    known.address = address;
+    if (known.status === 'active') return false;
+    revive(state, known);
+    return true;
+  }
+  // The same address under another name: that process is gone, this is its successor.
+  for (const other of state.peers.values()) {
+    if (other.status === 'left' || other.name === state.config.name) continue;
+    if (other.address.ip === address.ip && other.address.port === address.port) {
+      retire(state, other, 'left');
+      other.displacedBy = name;
+      break;
+    }
+  }
+  state.peers.set(name, {
+    name,
+    address,
+    status: 'active',
+    time: 0n,
+    forgetAtMs: Number.POSITIVE_INFINITY,
+    dials: 0,
+    nextDialMs: 0,
+    displacedBy: undefined,
+  });
+  state.activePeers++;
+  return false;
+}
+
+/**
+ * memberlist says a node is gone, one way or the other; only a LEAVE event makes it "left" here. Returns the node it had
+ * displaced from its address, if that one turns out to be the one that lives: news of a predecessor may come late.
+ */
+export function memberDown(state: NetworkDbState, name: string): Peer | undefined {
+  const peer = state.peers.get(name);
+  if (peer === undefined) return undefined;
+  peer.displacedBy = undefined;
+  if (peer.status === 'active') retire(state, peer, 'failed');
+  for (const other of state.peers.values()) {
+    if (other.displacedBy !== name) continue;
+    revive(state, other);
+    return other;
+  }
+  return undefined;
+}
+
+/** A node event from a peer, with its bytes so that it can be passed on as it came. */
+export function onNodeEvent(state: NetworkDbState, event: NodeEvent, bytes: Buffer): void {
+  state.networkClock.witness(event.time);
+  const peer = state.peers.get(event.node);
+  // A LEAVE in our own name is a mistake or a forgery: we know best whether we are leaving.
+  if (peer === undefined || event.node === state.config.name || peer.time >= event.time) return;
+  peer.time = event.time;
+  if (event.type !== 'leave' || peer.status !== 'active') return;
+  retire(state, peer, 'left');
+  queueNodeEvent(state, bytes);
+}
+
+/** Tells the cluster that we are here, or going. Returns the key it has in the queue. */
+export function announceNode(state: NetworkDbState, type: NodeEvent['type']): string {
+  const time = state.networkClock.increment();
+  return queueNodeEvent(state, encodeNodeEvent({ type, time, node: state.config.name }));
+}
+
+/** Forgets nodes that have been away for a day. */
+export function forgetPeers(state: NetworkDbState): void {
+  for (const peer of state.peers.values()) {
+    if (peer.status !== 'active' && peer.forgetAtMs <= state.io.nowMs) state.peers.delete(peer.name);
+  }
+}
+
+function queueNodeEvent(state: NetworkDbState, inner: Buffer): string {
+  // Node events never displace one another.
+  const key = `${state.nodeEvents++}`;
+  state.nodeQueue.put(key, encodeEnvelope('nodeEvent', inner));
+  return key;
+}
+
+function revive(state: NetworkDbState, peer: Peer): void {
+  peer.status = 'active';
+  peer.displacedBy = undefined;
+  peer.dials = 0;
+  state.activePeers++;
+}
+
+/** Everything a node said goes with it, at once and without tombstones. */
+function retire(state: NetworkDbState, peer: Peer, status: 'failed' | 'left'): void {
+  if (peer.status === 'active') state.activePeers--;
+  peer.status = status;
+  peer.forgetAtMs = state.io.nowMs + FORGET_NODE_MS;
+  peer.nextDialMs = state.io.nowMs;
+  for (const network of state.attachments.get(peer.name)?.keys() ?? []) leaveRoster(state, network, peer.name);
+  state.attachments.delete(peer.name);
+  state.rows.dropOwnedBy(peer.name);
+  if (state.peers.size - state.activePeers <= MAX_REMEMBERED) return;
+  for (const other of state.peers.values()) {
+    if (other.status === 'active') continue;
+    state.peers.delete(other.name);
+    return;
+  }
+}

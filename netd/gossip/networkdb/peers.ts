@@ -1,0 +1,86 @@
+import { type Random, uniformInt } from '#base/random.ts';
+import type { LamportTime } from '../wire/networkdb-message.ts';
+import type { Address } from '../wire/swim-message.ts';
+
+/** A node as NetworkDB knows it. `failed` went without a word, `left` said goodbye (spec gossip §14.2). */
+export interface Peer {
+  readonly name: string;
+  address: Address;
+  status: 'active' | 'failed' | 'left';
+  /** Network clock of the newest node event about it. */
+  time: LamportTime;
+  /** When a failed or left node is forgotten. */
+  forgetAtMs: number;
+  /** Attempts to reach it since it failed, and when the next one is due. */
+  dials: number;
+  nextDialMs: number;
+  /** Counted as left only because this node appeared at its address. */
+  displacedBy: string | undefined;
+}
+
+/** One node on one network. */
+export interface Attachment {
+  readonly time: LamportTime;
+  readonly leaving: boolean;
+  /** When a leaving attachment is forgotten. */
+  readonly reapAtMs: number;
+}
+
+/** Names attached to one network, walked in a shuffled order so that all are reached before any twice. */
+export class Roster {
+  readonly #names: string[] = [];
+  readonly #index = new Map<string, number>();
+  #cursor = 0;
+
+  get size(): number {
+    return this.#names.length;
+  }
+
+  has(name: string): boolean {
+    return this.#index.has(name);
+  }
+
+  [Symbol.iterator](): IterableIterator<string> {
+    return this.#names[Symbol.iterator]();
+  }
+
+  add(name: string): void {
+    if (this.#index.has(name)) return;
+    this.#index.set(name, this.#names.push(name) - 1);
+  }
+
+  delete(name: string): void {
+    const at = this.#index.get(name);
+    if (at === undefined) return;
+    this.#index.delete(name);
+    const last = this.#names.pop();
+    if (last === undefined || last === name) return;
+    this.#names[at] = last;
+    this.#index.set(last, at);
+  }
+
+  /** The next `count` names of the walk that `accept` likes, all different. */
+  deal(count: number, random: Random, accept: (name: string) => boolean): string[] {
+    const dealt: string[] = [];
+    for (let step = 0; step < this.#names.length && dealt.length < count; step++) {
+      if (this.#cursor >= this.#names.length) this.#shuffle(random);
+      const name = this.#names[this.#cursor++];
+      if (name !== undefined && accept(name) && !dealt.includes(name)) dealt.push(name);
+    }
+    return dealt;
+  }
+
+  #shuffle(random: Random): void {
+    this.#cursor = 0;
+    for (let last = this.#names.length - 1; last > 0; last--) {
+      const other = uniformInt(random, 0, last + 1);
+      const a = this.#names[last];
+      const b = this.#names[other];
+      if (a === undefined || b === undefined) continue;
+      this.#names[last] = b;
+      this.#names[other] = a;
+      this.#index.set(b, last);
+      this.#index.set(a, other);
+    }
+  }
+}
