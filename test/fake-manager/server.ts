@@ -14,12 +14,13 @@ export class FakeManager implements AsyncDisposable {
   readonly #grpc = new Server();
   readonly #sockets = new Set<TLSSocket>();
   #connections = 0;
+  #identity: { readonly certificatePem: string; readonly keyPem: string };
 
   private constructor(ca: FakeCa, options: ListenOptions) {
     this.ca = ca;
-    const certificate = this.#certificate(options.role ?? 'manager', options.leaf);
+    this.#identity = ca.issueWithKey(this.nodeId, options.role ?? 'manager', options.leaf);
     this.#tls = createServer({
-      ...certificate,
+      ...this.#context(),
       requestCert: true,
       rejectUnauthorized: false, // no certificate at all is fine; a wrong one is not, see below
       minVersion: 'TLSv1.2',
@@ -32,7 +33,12 @@ export class FakeManager implements AsyncDisposable {
       socket.once('close', () => this.#sockets.delete(socket));
       socket.on('error', () => {}); // a client that goes away is nothing to report
       const presented = socket.getPeerX509Certificate() !== undefined;
-      if (presented && !socket.authorized) return socket.destroy();
+      if (presented && !socket.authorized) {
+        socket.destroy();
+        return;
+      }
+      // Node's HTTP/2 server insists on the protocol having been chosen; the wire does not show the difference.
+      if (options.alpn === false) socket.alpnProtocol = 'h2';
       injector.injectConnection(socket);
     });
   }
@@ -55,6 +61,10 @@ export class FakeManager implements AsyncDisposable {
     return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
   }
 
+  get openConnections(): number {
+    return this.#sockets.size;
+  }
+
   /** TLS connections accepted so far. */
   get connections(): number {
     return this.#connections;
@@ -62,7 +72,13 @@ export class FakeManager implements AsyncDisposable {
 
   /** Takes a new certificate from the CA as it now is, and trusts what it now trusts: for connections to come. */
   renewCertificate(leaf: Partial<LeafSpec> = {}): void {
-    this.#tls.setSecureContext(this.#certificate('manager', leaf));
+    this.#identity = this.ca.issueWithKey(this.nodeId, 'manager', leaf);
+    this.trustAnew();
+  }
+
+  /** Trusts what the CA now trusts, under the old certificate. */
+  trustAnew(): void {
+    this.#tls.setSecureContext(this.#context());
   }
 
   /** Breaks every connection. */
@@ -76,14 +92,10 @@ export class FakeManager implements AsyncDisposable {
     await new Promise<void>((resolve) => this.#tls.close(() => resolve()));
   }
 
-  #certificate(role: Role, leaf: Partial<LeafSpec> = {}): { cert: string; key: string; ca: string[] } {
-    const { certificatePem, keyPem } = this.ca.issueWithKey(this.nodeId, role, leaf);
+  #context(): { cert: string; key: string; ca: string[] } {
     // Go finds a client's path through the chain it presents; OpenSSL needs the cross-signed CA among the anchors.
-    return {
-      cert: certificatePem,
-      key: keyPem,
-      ca: [this.ca.rootBundle.toString(), this.ca.intermediatesPem].filter(Boolean),
-    };
+    const ca = [this.ca.rootBundle.toString(), this.ca.intermediatesPem].filter((pem) => pem !== '');
+    return { cert: this.#identity.certificatePem, key: this.#identity.keyPem, ca };
   }
 }
 
