@@ -37,7 +37,8 @@ function settingOption(key: SettingKey): Option {
   const setting = SETTINGS[key];
   const fallback = setting.fallback === '' ? '' : `, default: ${setting.fallback}`;
   const option = new Option(setting.flag, `${setting.help} (env: ${setting.env}${fallback})`);
-  // The value is not checked here: resolveConfig does, with the same words for flag, variable and file.
+  // The choices are for help and completion. The value is checked by resolveConfig, with the same words for every place.
+  if (setting.choices.length > 0) option.argChoices = [...setting.choices];
   if (setting.list) option.argParser((value, earlier: string[] | undefined) => [...(earlier ?? []), value]);
   return option;
 }

@@ -32,10 +32,7 @@ export function certsScreen({ certificates: held, at }: CertsDocument, screen: S
   }
   if (held.rotating) list.push({ label: 'CA rotation', text: 'under way', paint: screen.palette.yellow });
   for (const [i, fingerprint] of held.rootFingerprints.entries()) {
-    list.push({
-      label: i === 0 ? 'Trusted roots' : '',
-      text: `SHA-256 ${fingerprint.replace(/:/g, '').toLowerCase()}`,
-    });
+    list.push({ label: i === 0 ? 'Roots, SHA-256' : '', text: fingerprint.replace(/:/g, '').toLowerCase() });
   }
   return `${rows(list, screen).join('\n')}\n`;
 }

@@ -12,6 +12,8 @@ export interface CliContext {
   readonly out: (text: string) => void;
   /** A line on standard error, cleaned of tokens and control characters. */
   readonly note: (line: string) => void;
+  /** What to do about the line before: `  → mend`. */
+  readonly advise: (mend: string) => void;
   /** Called once by the command that ran. */
   readonly finish: (status: number) => void;
 }
@@ -31,6 +33,7 @@ export function createContext(deps: CliDeps, finish: (status: number) => void): 
     },
     out: (text) => deps.stdout.write(text),
     note: (line) => deps.stderr.write(`${printable(withoutTokens(line))}\n`),
+    advise: (mend) => deps.stderr.write(`  → ${printable(withoutTokens(mend))}\n`),
     finish,
   };
 }
@@ -47,8 +50,7 @@ export function reportError(context: CliContext, error: unknown): void {
     return;
   }
   context.note(`netd: ${error instanceof NetdError ? error.message : errorChain(error)}`);
-  if (error instanceof NetdError && error.mend !== undefined)
-    context.deps.stderr.write(`  → ${printable(withoutTokens(error.mend))}\n`);
+  if (error instanceof NetdError && error.mend !== undefined) context.advise(error.mend);
 }
 
 /** Adds the flags of a command that asks the agent. */

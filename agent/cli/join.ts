@@ -98,7 +98,7 @@ async function runJoin(context: CliContext, addresses: readonly string[], flags:
   }
   if (outcome.tag === 'ready') return EXIT.ok;
   context.note(`netd: the node was not Ready after ${duration(flags.timeout)}; the join goes on in the background`);
-  context.note('  → Follow it with "netd status"; "netd leave" gives it up.');
+  context.advise('Follow it with "netd status"; "netd leave" gives it up.');
   return EXIT.degraded;
 }
 
