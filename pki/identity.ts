@@ -153,7 +153,8 @@ export class NodeIdentity {
   #drawNextAttempt(forced: boolean): number {
     const { clock, random } = this.#options;
     const { notBeforeMs, notAfterMs } = this.#credentials;
-    const situation = { notBeforeMs, notAfterMs, nowMs: clock.now(), failures: this.#failures, forced };
+    const attempted = this.#lastAttempt !== undefined;
+    const situation = { notBeforeMs, notAfterMs, nowMs: clock.now(), attempted, failures: this.#failures, forced };
     const pauseMs = forced && this.#failures === 0 ? FORCED_PAUSE_MS : 0;
     this.#nextAttemptMs = nextAttemptMs(situation, random) + pauseMs;
     return this.#nextAttemptMs;

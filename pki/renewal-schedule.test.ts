@@ -29,7 +29,14 @@ describe('drawRenewalMs', () => {
 });
 
 describe('nextAttemptMs', () => {
-  const base = { notBeforeMs: 0, notAfterMs: 100 * HOUR, nowMs: 10 * HOUR, failures: 0, forced: false };
+  const base = {
+    notBeforeMs: 0,
+    notAfterMs: 100 * HOUR,
+    nowMs: 10 * HOUR,
+    attempted: false,
+    failures: 0,
+    forced: false,
+  };
 
   test.each([
     ['in time: the drawn moment', {}, lowest, 50 * HOUR],
@@ -41,9 +48,26 @@ describe('nextAttemptMs', () => {
     ['forced, failed very often', { forced: true, failures: 10_000 }, highest, 11 * HOUR],
     ['expired', { nowMs: 101 * HOUR }, highest, 101 * HOUR],
     ['expired, failed twice', { nowMs: 101 * HOUR, failures: 2 }, highest, 101 * HOUR + 15_000],
-    ['failed with the window ahead: a new draw', { failures: 1 }, lowest, 50 * HOUR],
-    ['failed past the window: never without a pause', { nowMs: 90 * HOUR, failures: 1 }, lowest, 90 * HOUR + 5_000],
-    ['failed past the window, longest pause', { nowMs: 90 * HOUR, failures: 30 }, highest, 91 * HOUR + 5_000],
+    ['failed with the window ahead: a new draw', { attempted: true, failures: 1 }, lowest, 50 * HOUR],
+    [
+      'failed past the window: never without a pause',
+      { nowMs: 90 * HOUR, attempted: true, failures: 1 },
+      lowest,
+      90 * HOUR + 5_000,
+    ],
+    ['renewed just now, in time', { attempted: true }, lowest, 50 * HOUR],
+    [
+      'renewed just now, past the window of what came',
+      { nowMs: 90 * HOUR, attempted: true },
+      lowest,
+      90 * HOUR + 5 * MINUTE,
+    ],
+    [
+      'failed past the window, longest pause',
+      { nowMs: 90 * HOUR, attempted: true, failures: 30 },
+      highest,
+      91 * HOUR + 5_000,
+    ],
   ])('%s', (_name, change, random, expected) => {
     expect(nextAttemptMs({ ...base, ...change }, random)).toBeCloseTo(expected, -1);
   });

@@ -40,7 +40,7 @@ export interface FakeNode {
 export interface CaFaults {
   /** Served instead of the root bundle. */
   rootBundle?: Uint8Array;
-  /** So many polls get no answer until their deadline, as while the CA is out of reach. */
+  /** So many polls find the request still waiting to be signed. */
   pendingPolls?: number;
   /** So many polls are answered with the certificate of another request. */
   foreignAnswers?: number;
@@ -70,6 +70,8 @@ export class FakeCaServices {
   readonly removed = new Set<string>();
   readonly calls: CaCall[] = [];
   faults: CaFaults = {};
+  /** Called with each call before it is answered. */
+  onCall: (call: CaCall) => void = () => {};
 
   constructor(ca: FakeCa) {
     this.ca = ca;
@@ -86,7 +88,7 @@ export class FakeCaServices {
     call: ServerUnaryCall<GetRootCACertificateRequest, GetRootCACertificateResponse>,
     reply: sendUnaryData<GetRootCACertificateResponse>,
   ) => {
-    this.calls.push({ method: 'root', caller: callerOf(call) });
+    this.#note({ method: 'root', caller: callerOf(call) });
     const certificate = this.faults.rootBundle ?? this.ca.rootBundle;
     answer(reply, () => create(GetRootCACertificateResponseSchema, { certificate }));
   };
@@ -97,7 +99,7 @@ export class FakeCaServices {
   ) => {
     const { csr, token, availability } = call.request;
     const caller = callerOf(call);
-    this.calls.push({ method: 'issue', token, caller });
+    this.#note({ method: 'issue', token, caller });
     answer(reply, () => {
       this.#throwFault();
       if (csr.length === 0) throw refusal(status.INVALID_ARGUMENT, 'invalid argument');
@@ -115,8 +117,7 @@ export class FakeCaServices {
     call: ServerUnaryCall<NodeCertificateStatusRequest, NodeCertificateStatusResponse>,
     reply: sendUnaryData<NodeCertificateStatusResponse>,
   ) => {
-    this.calls.push({ method: 'status', caller: callerOf(call) });
-    if (take(this.faults, 'pendingPolls')) return; // the client's deadline ends the call
+    this.#note({ method: 'status', caller: callerOf(call) });
     answer(reply, () => {
       this.#throwFault();
       const node = this.nodes.get(call.request.nodeId);
@@ -126,6 +127,7 @@ export class FakeCaServices {
   };
 
   #status(node: FakeNode): MessageInitShape<typeof NodeCertificateStatusResponseSchema> {
+    if (take(this.faults, 'pendingPolls')) return { status: { state: IssuanceStatus_State.PENDING } };
     const { failWith } = this.faults;
     const state = failWith === undefined ? IssuanceStatus_State.ISSUED : IssuanceStatus_State.FAILED;
     const issuance = { state, err: failWith ?? '' };
@@ -161,6 +163,11 @@ export class FakeCaServices {
     const node = { id: newSwarmId(), role, availability, csr: new Uint8Array(), certificatePem: '' };
     this.nodes.set(node.id, node);
     return node;
+  }
+
+  #note(call: CaCall): void {
+    this.calls.push(call);
+    this.onCall(call);
   }
 
   #throwFault(): void {

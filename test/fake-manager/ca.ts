@@ -38,6 +38,8 @@ export class FakeCa {
   #root: Authority;
   /** The CA to come and its certificate signed by the present root, while a rotation is under way. */
   #target: { readonly authority: Authority; readonly crossSignedPem: string } | undefined;
+  /** All that the present root has cross-signed, also in rotations that another one has overtaken. */
+  #crossSigned: string[] = [];
   #secrets = { worker: newSecret(), manager: newSecret() };
 
   constructor(clusterId: string = newSwarmId(), root: Authority = newRoot()) {
@@ -68,6 +70,11 @@ export class FakeCa {
     return this.#target?.crossSignedPem ?? '';
   }
 
+  /** What OpenSSL needs as anchors to find the paths that Go finds through the chains clients present. */
+  get clientAnchors(): string[] {
+    return [this.#root.certificatePem, ...this.#crossSigned];
+  }
+
   token(role: Role, version: 1 | 2 = 1, fips = false): string {
     const digest = bytesToBase36(createHash('sha256').update(this.rootBundle).digest()).padStart(50, '0');
     const head = version === 1 ? 'SWMTKN-1' : `SWMTKN-2-${fips ? 1 : 0}`;
@@ -87,6 +94,7 @@ export class FakeCa {
   /** `docker swarm ca --rotate`: from now on the new CA signs, known to old nodes by its cross-signed certificate. */
   beginRotation(target: Authority = newRoot()): void {
     this.#target = { authority: target, crossSignedPem: crossSign(target, this.#root) };
+    this.#crossSigned.push(this.#target.crossSignedPem);
   }
 
   /** All nodes have certificates of the new CA: it becomes the root, and the join tokens change. */
@@ -94,6 +102,7 @@ export class FakeCa {
     if (!this.#target) throw new Error('no rotation is under way');
     this.#root = this.#target.authority;
     this.#target = undefined;
+    this.#crossSigned = [];
     this.rotateTokens();
   }
 

@@ -93,9 +93,7 @@ export class FakeManager implements AsyncDisposable {
   }
 
   #context(): { cert: string; key: string; ca: string[] } {
-    // Go finds a client's path through the chain it presents; OpenSSL needs the cross-signed CA among the anchors.
-    const ca = [this.ca.rootBundle.toString(), this.ca.intermediatesPem].filter((pem) => pem !== '');
-    return { cert: this.#identity.certificatePem, key: this.#identity.keyPem, ca };
+    return { cert: this.#identity.certificatePem, key: this.#identity.keyPem, ca: this.ca.clientAnchors };
   }
 }
 
