@@ -81,7 +81,8 @@ export async function followTaskLog(
       const seen = await lookUnlessAway(context, followed, signal);
       const container = seen && observedContainer(seen.inspect);
       // What a container started from now on says is new, also to somebody who asked for no old lines.
-      if (container?.kind === 'absent' || container?.kind === 'created') request = { ...request, tail: 'all' };
+      const started = container === undefined || container.kind === 'running' || container.kind === 'exited';
+      if (state < TaskState.STARTING || !started) request = { ...request, tail: 'all' };
       const step = followStep({ state, lastRead, container });
       if (step.kind === 'done') return;
       if (step.kind === 'wait') await changed;
