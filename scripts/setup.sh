@@ -37,8 +37,16 @@ expected_version() {
 setup_npm() {
   if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say 'installing the node modules (npm ci)'
-    npm ci --no-progress --loglevel=error || fail 'npm ci failed: see above; a network problem is worth a second try'
-    touch node_modules/.package-lock.json
+    # A registry mirror may lack the optional packages of systems other than this one; "npm ci" then calls a lock file made
+    # there incomplete, "npm install" takes the same versions from it and does not mind.
+    if ! complaint=$(npm ci --no-progress --loglevel=error 2>&1); then
+      say "npm ci failed ($(echo "$complaint" | sed -n 's/^npm error code //p')); trying npm install"
+      npm install --no-save --no-progress --loglevel=error || {
+        echo "$complaint" >&2
+        fail 'the node modules could not be installed; above is what npm ci said, and before it npm install'
+      }
+    fi
+    touch node_modules/.package-lock.json # newer than the lock file, also when npm found nothing to write
   fi
   [ -x node_modules/node/bin/node ] && return
   # The package "node" fetches its binary in an install script, which npm 11 skips unless told otherwise.
