@@ -29,10 +29,7 @@ export async function runStatusReports(
       const code = grpcCode(error);
       // Session or task gone on the other side: the next registration tells all statuses again.
       if (code === Code.NOT_FOUND) return outbox.taken(updates);
-      const perUpdate =
-        code === Code.RESOURCE_EXHAUSTED ||
-        (code === Code.PERMISSION_DENIED && grpcText(error).includes('not assigned this node'));
-      if (!perUpdate) throw error;
+      if (!isAboutContent(code, grpcText(error))) throw error;
       const [first] = updates;
       if (updates.length === 1 && first) {
         log.warn({ task: first.taskId, error: grpcText(error) }, 'the manager does not take the status of this task');
@@ -44,4 +41,10 @@ export async function runStatusReports(
     }
     outbox.taken(updates);
   }
+}
+
+/** True if a smaller request may be taken where this one was not. A manager without a leader is exhausted in other words. */
+function isAboutContent(code: Code | undefined, text: string): boolean {
+  if (code === Code.RESOURCE_EXHAUSTED) return text.includes('larger than');
+  return code === Code.PERMISSION_DENIED && text.includes('not assigned this node');
 }
