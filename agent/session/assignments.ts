@@ -29,7 +29,8 @@ export interface TakenAssignments {
 export function createAssignments(): Assignments {
   const secrets = new Map<string, Secret>();
   const configs = new Map<string, Config>();
-  let reference = '';
+  /** What the next message has to refer to; undefined until a stream has begun with a complete one. */
+  let reference: string | undefined;
   let synced = false;
 
   return {
@@ -57,7 +58,7 @@ export function createAssignments(): Assignments {
       };
     },
     restart: () => {
-      reference = '';
+      reference = undefined;
     },
     synced: () => synced,
     secret: (id) => secrets.get(id),
