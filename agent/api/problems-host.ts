@@ -78,7 +78,10 @@ function engine(fact: EngineFact): Problem[] {
         {
           ...at,
           code: 'engine-down',
-          what: `the engine does not answer at ${fact.address}${reason}`,
+          // Most errors of the engine's client name the address themselves.
+          what: fact.error?.includes(fact.address)
+            ? fact.error
+            : `the engine does not answer at ${fact.address}${reason}`,
           mend: 'Start it ("systemctl start docker"), or name another address with "engine" in netd.yaml.',
         },
       ];

@@ -151,6 +151,13 @@ describe('problemsOf', () => {
     expect(none?.mend).toMatch(/No manager is known any more/);
   });
 
+  it('says the address of the engine once', () => {
+    const what = (error: string) =>
+      problemsOf({ ...READY, engine: { ...ENGINE, state: 'down', error } }, NOW_MS)[0]?.what;
+    expect(what('timed out')).toBe('the engine does not answer at unix:///var/run/docker.sock: timed out');
+    expect(what('cannot reach unix:///var/run/docker.sock')).toBe('cannot reach unix:///var/run/docker.sock');
+  });
+
   it('speaks of services, not of single tasks, and of a few of them', () => {
     const tasks = Array.from({ length: 60 }, (_, i) =>
       task(i, { service: `s${i % 6}`, state: 'failed', since: ago(i * SECOND), exitCode: 3, message: '' }),

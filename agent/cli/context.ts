@@ -24,12 +24,16 @@ export interface ClientFlags {
   readonly json?: boolean;
 }
 
+/** Text in a pipe is wrapped at this width: it is read in mails and logs. */
+const PIPE_WIDTH = 80;
+
 export function createContext(deps: CliDeps, finish: (status: number) => void): CliContext {
   return {
     deps,
     screen: {
       palette: wantsColour(deps) ? COLOURS : NO_COLOURS,
-      width: deps.isTTY ? deps.columns : Number.POSITIVE_INFINITY,
+      width: deps.isTTY ? deps.columns : PIPE_WIDTH,
+      cutTables: deps.isTTY,
     },
     out: (text) => deps.stdout.write(text),
     note: (line) => deps.stderr.write(`${printable(withoutTokens(line))}\n`),

@@ -24,8 +24,7 @@ export function buildProgram(context: CliContext): Command {
       writeOut: (text) => context.out(text),
       writeErr: () => {}, // mistakes come as exceptions, see cli.ts
       outputError: () => {},
-      getOutHelpWidth: () =>
-        Math.min(MAX_HELP_WIDTH, Number.isFinite(context.screen.width) ? context.screen.width : 100),
+      getOutHelpWidth: () => Math.min(MAX_HELP_WIDTH, context.screen.width),
       getOutHasColors: () => true, // the palette has decided already
     })
     .configureHelp({ styleTitle: (title) => context.screen.palette.bold(title) })

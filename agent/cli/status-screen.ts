@@ -38,7 +38,7 @@ function headLine({ agent, cluster, at }: StatusDocument, { palette, width }: Sc
   const [verb, words, paint] = STATE_WORDS[cluster.state];
   const right = `netd ${agent.version}, up ${durationSince(agent.startedAt, at)}`;
   const left = `${agent.hostname} ${verb} ${words}`;
-  const gap = Math.max(2, (Number.isFinite(width) ? width : 80) - left.length - right.length);
+  const gap = Math.max(2, width - left.length - right.length);
   return `${palette.bold(agent.hostname)} ${verb} ${palette[paint](words)}${' '.repeat(gap)}${palette.dim(right)}`;
 }
 

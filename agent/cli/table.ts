@@ -26,7 +26,11 @@ const NOTE_INDENT = 4;
  * A table with titles, fitted to the screen: the widest column that may be narrowed gives way first. A column that is empty
  * in all rows is left out.
  */
-export function table(columns: readonly Column[], list: readonly TableRow[], { palette, width }: Screen): string[] {
+export function table(
+  columns: readonly Column[],
+  list: readonly TableRow[],
+  { palette, width, cutTables }: Screen,
+): string[] {
   const grid = list.map((row) => row.cells.map((cell) => (typeof cell === 'string' ? { text: cell } : cell)));
   const shown = columns.map((_, i) => i).filter((i) => grid.some((cells) => cells[i]?.text));
   const natural = shown.map((i) =>
@@ -35,7 +39,7 @@ export function table(columns: readonly Column[], list: readonly TableRow[], { p
   const widths = fitWidths(
     natural,
     shown.map((i) => columns[i]?.min),
-    width,
+    cutTables ? width : Number.POSITIVE_INFINITY,
   );
   const line = (cells: readonly Cell[]) => {
     const parts = shown.map((i, at) => {

@@ -29,19 +29,21 @@ export const NO_COLOURS: Palette = { bold: same, dim: same, red: same, green: sa
 /** What a screen is drawn for. */
 export interface Screen {
   readonly palette: Palette;
-  /** Columns; Infinity where nothing must be cut, as in a pipe. */
+  /** Columns at which text is wrapped. */
   readonly width: number;
+  /** Whether tables are cut to the width as well; not in a pipe, where a program may look for what was cut. */
+  readonly cutTables: boolean;
 }
 
-/** Text in a pipe is wrapped at this width: it is read in mails and logs. */
-const PIPE_WIDTH = 80;
+/** Narrower than this nothing can be read; a terminal of that size gets longer lines. */
+const MIN_WIDTH = 20;
 
 /**
  * Splits text into lines of at most `width` characters, at spaces where there are any. What stands in double quotes is kept
  * on one line if it fits one: those are commands to be copied.
  */
 export function wrap(text: string, width: number): string[] {
-  const limit = Math.max(20, Number.isFinite(width) ? width : PIPE_WIDTH);
+  const limit = Math.max(MIN_WIDTH, width);
   const lines: string[] = [];
   let line = '';
   for (const word of words(text, limit)) {
@@ -78,7 +80,7 @@ export interface Row {
 }
 
 /** Lines of `label  text`, the texts aligned and wrapped under each other. */
-export function rows(list: readonly Row[], { palette, width }: Screen): string[] {
+export function rows(list: readonly Row[], { palette, width }: Pick<Screen, 'palette' | 'width'>): string[] {
   const indent = Math.max(0, ...list.map((row) => row.label.length)) + 2;
   return list.flatMap(({ label, text, paint = same }) =>
     wrap(text, width - indent).map((line, i) => {

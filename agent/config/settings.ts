@@ -71,7 +71,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     list: false,
     help: 'least severity that is logged',
     allowed: 'debug, info, warn or error',
-    choices: ['debug', 'info', 'warn', 'error'],
+    choices: values.LOG_LEVELS,
     fallback: 'info',
     schema: values.logLevel,
   },

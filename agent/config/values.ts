@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { errorText } from '#base/errors.ts';
-import { LOG_LEVELS } from '#base/log.ts';
+import type { LogLevel } from '#base/log.ts';
 import { type HostPort, parseHostPort } from './addresses.ts';
 import { type GenericResource, parseGenericResources } from './generic-resources.ts';
 
@@ -45,6 +45,8 @@ export const listenAddress = z.pipe(
   checked((text: string): HostPort | null => (text === '' ? null : parseHostPort(text))),
 );
 
+/** Listed again, and held to the type: a command line should not load the logger for four words. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly LogLevel[];
 export const logLevel = z.enum(LOG_LEVELS);
 
 /** A list of `KIND=VALUE`; one text may hold several, separated by commas (so an environment variable can say it all). */
