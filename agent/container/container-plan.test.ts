@@ -43,7 +43,7 @@ describe('the plan of a container', () => {
           'com.docker.swarm.service.id': 'service1',
           'com.docker.swarm.service.name': 'web',
         },
-        HostConfig: { NetworkMode: 'default' },
+        HostConfig: { NetworkMode: 'default', Isolation: 'default' },
       },
       payloadFiles: [],
       bindSources: [],
@@ -61,7 +61,7 @@ describe('the plan of a container', () => {
       { user: 'u:g', dir: '/d', tty: true, openStdin: true },
       { User: 'u:g', WorkingDir: '/d', Tty: true, OpenStdin: true },
     ],
-    ['no init, said', { init: false }, { HostConfig: { NetworkMode: 'default', Init: false } }],
+    ['no init, said', { init: false }, { HostConfig: { NetworkMode: 'default', Isolation: 'default', Init: false } }],
     [
       'the rest of the host configuration',
       {
@@ -76,6 +76,7 @@ describe('the plan of a container', () => {
       {
         HostConfig: {
           NetworkMode: 'default',
+          Isolation: 'default',
           GroupAdd: ['audio'],
           CapAdd: ['NET_ADMIN'],
           CapDrop: ['CHOWN'],
@@ -88,7 +89,7 @@ describe('the plan of a container', () => {
     ],
   ])('%s', (_, spec, expected) => {
     const { Image: _image, Labels: _labels, ...body } = plan(spec).create;
-    expect(body).toEqual({ HostConfig: { NetworkMode: 'default' }, ...expected });
+    expect(body).toEqual({ HostConfig: { NetworkMode: 'default', Isolation: 'default' }, ...expected });
   });
 
   it('puts generic resources after the environment', () => {

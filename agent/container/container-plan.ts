@@ -88,7 +88,7 @@ interface BodyParts {
   readonly networks: NetworkPlan;
   readonly ports: readonly HostPort[];
   readonly mounts: readonly MountBody[];
-  readonly hostConfig: Omit<HostConfigBody, 'NetworkMode' | 'PortBindings' | 'Mounts'>;
+  readonly hostConfig: Omit<HostConfigBody, 'NetworkMode' | 'Isolation' | 'PortBindings' | 'Mounts'>;
 }
 
 function createBody(task: Task, spec: ContainerSpec, parts: BodyParts): ContainerCreateBody {
@@ -115,6 +115,8 @@ function createBody(task: Task, spec: ContainerSpec, parts: BodyParts): Containe
     }),
     HostConfig: {
       NetworkMode: mode,
+      // The only one there is on Linux; Docker's worker says so too.
+      Isolation: 'default',
       ...parts.hostConfig,
       ...(parts.mounts.length > 0 && { Mounts: parts.mounts }),
       ...(parts.ports.length > 0 && { PortBindings: bindings }),

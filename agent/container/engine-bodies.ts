@@ -35,6 +35,7 @@ export interface HealthcheckBody {
 
 export interface HostConfigBody extends ResourcesBody {
   readonly NetworkMode: string;
+  readonly Isolation: 'default';
   readonly Mounts?: readonly MountBody[];
   readonly PortBindings?: Readonly<Record<string, readonly PortBindingBody[]>>;
   readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
