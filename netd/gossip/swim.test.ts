@@ -1,0 +1,338 @@
+import { describe, expect, test } from 'vitest';
+import { aliveOf, entryOf, NET, peerOf, pushPull, SELF, Stage } from './core-testkit.ts';
+import { GOLDEN_WORLD, golden } from './wire/golden-vectors.ts';
+import { decodeEnvelope, decodeNetworkPushPull, decodeNodeEvent } from './wire/networkdb-decode.ts';
+import { decodePushPull } from './wire/push-pull.ts';
+import { decodeSwim } from './wire/swim-decode.ts';
+import { encodeSwim } from './wire/swim-encode.ts';
+import { MAX_U32, type SwimMessage } from './wire/swim-message.ts';
+import { encodeUserPacket } from './wire/user-stream.ts';
+
+const elsewhere = { ip: '10.9.9.9', port: 1234 };
+
+function ping(node: string, seqNo: number, source = true): SwimMessage {
+  return { kind: 'ping', seqNo, node, source: source ? { ...elsewhere, node: 'asker' } : undefined };
+}
+
+describe('pings', () => {
+  test('S01 a ping for us is acked to its advertised source, without checksum and payload', () => {
+    const stage = new Stage();
+    stage.packet(1, ping(SELF.name, 77));
+    const [sent] = stage.sent;
+    expect(sent).toMatchObject({ to: elsewhere, crc: false });
+    expect(sent?.messages[0]?.toString('hex')).toBe(encodeSwim({ kind: 'ack', seqNo: 77 }).toString('hex'));
+    expect(sent?.messages[0]?.includes(Buffer.from('a75061796c6f6164c0', 'hex'))).toBe(true);
+  });
+
+  test('S02 without a source the datagram tells where to, an empty name is for everybody, another name for nobody', () => {
+    const stage = new Stage();
+    stage.packet(1, ping(SELF.name, 1, false));
+    stage.packet(1, ping('', 2));
+    expect(stage.sent.map((sent) => sent.to)).toMatchObject([peerOf(1).address, elsewhere]);
+    stage.packet(1, ping('somebody', 3));
+    expect(stage.sent).toHaveLength(2);
+    expect(stage.request(encodeSwim(ping('somebody', 3)))).toBeUndefined();
+    expect(stage.request(encodeSwim(ping(SELF.name, 4)))).toEqual(encodeSwim({ kind: 'ack', seqNo: 4 }));
+  });
+
+  test('S04 an indirect ping is relayed once, to the requester, or nacked after half a second', () => {
+    const stage = new Stage();
+    stage.isAlive = () => false;
+    const request = {
+      kind: 'indirectPing',
+      seqNo: 9,
+      node: 'x',
+      nack: true,
+      source: { ...elsewhere, node: 'r' },
+    } as const;
+    stage.packet(1, { ...request, target: peerOf(2).address });
+    const relayed = stage.messages()[0];
+    expect(relayed).toMatchObject({ to: peerOf(2).address, message: { kind: 'ping', node: 'x' } });
+    if (relayed?.message.kind !== 'ping') throw new Error('no ping');
+    expect(relayed.message.source).toEqual({ ...SELF.address, node: SELF.name });
+    stage.packet(2, { kind: 'ack', seqNo: relayed.message.seqNo });
+    stage.packet(2, { kind: 'ack', seqNo: relayed.message.seqNo });
+    const acks = stage.messages().filter(({ message }) => message.kind === 'ack');
+    expect(acks).toMatchObject([{ to: elsewhere, message: { seqNo: 9 } }]);
+
+    stage.packet(1, { ...request, seqNo: 10, target: peerOf(3).address });
+    const askedMs = stage.nowMs;
+    stage.run(2000);
+    const nacks = stage.messages().filter(({ message }) => message.kind === 'nack');
+    expect(nacks).toMatchObject([{ to: elsewhere, message: { seqNo: 10 } }]);
+    expect(Math.abs((nacks[0]?.atMs ?? 0) - askedMs - 500)).toBeLessThan(50);
+  });
+
+  test('F29 indirect pings with odd targets', () => {
+    const stage = new Stage();
+    const hex = golden('G07').toString('hex');
+    for (const target of ['a0', 'a30a0000', 'a50a00000c00']) {
+      stage.packet(1, Buffer.from(hex.replace('a40a00000c', target), 'hex'));
+    }
+    expect(stage.sent).toEqual([]);
+    stage.packet(1, { kind: 'indirectPing', seqNo: 1, node: 'x', nack: true, source: undefined, target: SELF.address });
+    expect(stage.sent).toEqual([]);
+    stage.packet(1, Buffer.from(hex.replace('a4506f7274cd1f0aa55365714e6f', 'a4506f727400a55365714e6f'), 'hex'));
+    expect(stage.sent[0]?.to).toEqual({ ip: GOLDEN_WORLD.ipB, port: 7946 });
+    stage.packet(1, Buffer.from(hex.replace('a40a00000c', 'b020010db8000000000000000000000012'), 'hex'));
+    expect(stage.sent[1]?.to.ip).toBe('2001:db8::12');
+  });
+
+  test('F22 acks and nacks nobody waits for change nothing', () => {
+    const stage = new Stage();
+    stage.meet(2);
+    const before = stage.core.swim.state.healthScore;
+    for (let seqNo = 0; seqNo < 2000; seqNo++)
+      stage.packet(1, { kind: seqNo % 2 ? 'ack' : 'nack', seqNo: seqNo * 7919 });
+    expect(stage.core.swim.state.healthScore).toBe(before);
+    expect(stage.core.swim.state.ackWaiters.size).toBe(0);
+  });
+});
+
+describe('failure detection', () => {
+  test('S05 a peer that answers over TCP only is asked through others and not suspected', () => {
+    const stage = new Stage();
+    stage.play = ({ message }) => {
+      const asked = decodeSwim(message);
+      return asked?.kind === 'ping' ? encodeSwim({ kind: 'ack', seqNo: asked.seqNo }) : 'fail';
+    };
+    stage.meet(3);
+    stage.isAlive = (index) => index !== 2;
+    stage.run(8000);
+    const probe = stage.messages().find(({ to, message }) => message.kind === 'ping' && to.ip === peerOf(2).address.ip);
+    const indirect = stage.messages().filter(({ message }) => message.kind === 'indirectPing');
+    const overTcp = stage.streams.find(({ message }) => message[0] === 0);
+    expect(indirect.length).toBeGreaterThanOrEqual(2);
+    expect(overTcp?.to).toEqual(peerOf(2).address);
+    expect((overTcp?.atMs ?? 0) - (probe?.atMs ?? 0)).toBeCloseTo(500, 0);
+    expect(stage.memberState(2)).toBe('alive');
+    expect(stage.facts).toContainEqual({ kind: 'udp-blocked', node: peerOf(2).name });
+  });
+
+  test('S06 a silent peer is suspected after a probe and dead after the suspicion time', () => {
+    const stage = new Stage();
+    stage.meet(5);
+    stage.isAlive = (index) => index !== 2;
+    const states: [string | undefined, number][] = [];
+    for (let step = 0; step < 4000 && stage.memberState(2) !== 'dead'; step++) {
+      stage.run(20);
+      const state = stage.memberState(2);
+      if (states.at(-1)?.[0] !== state) states.push([state, stage.nowMs]);
+    }
+    expect(states.map(([state]) => state)).toEqual(['alive', 'suspect', 'dead']);
+    const waitedMs = (states[2]?.[1] ?? 0) - (states[1]?.[1] ?? 0);
+    expect(waitedMs).toBeGreaterThan(23_900);
+    expect(waitedMs).toBeLessThan(24_100);
+    expect(stage.core.db.state.peers.get(peerOf(2).name)?.status).toBe('failed');
+  });
+
+  test('S06 two confirmations shorten the wait to the least', () => {
+    const stage = new Stage();
+    stage.meet(5);
+    const suspect = (from: number) =>
+      stage.packet(from, { kind: 'suspect', node: peerOf(2).name, incarnation: 1, from: peerOf(from).name });
+    suspect(1);
+    suspect(1);
+    suspect(3);
+    suspect(4);
+    stage.run(3900);
+    expect(stage.memberState(2)).toBe('suspect');
+    stage.run(200);
+    expect(stage.memberState(2)).toBe('dead');
+  });
+
+  test('our own event loop held up: nobody is judged before what waits is read, and we doubt ourselves', () => {
+    const stage = new Stage();
+    stage.meet(3);
+    stage.isAlive = () => false;
+    for (let step = 0; step < 200 && !stage.core.swim.state.probing; step++) stage.run(10);
+    const probe = stage
+      .messages()
+      .filter(({ message }) => message.kind === 'ping')
+      .at(-1);
+    // Ten seconds of nothing; then timers run before the socket is read.
+    stage.nowMs += 10_000;
+    stage.input({ kind: 'tick' });
+    expect(stage.messages(stage.nowMs).filter(({ message }) => message.kind === 'suspect')).toEqual([]);
+    expect(stage.core.swim.state.healthScore).toBeGreaterThan(0);
+    if (probe?.message.kind === 'ping') stage.packet(1, { kind: 'ack', seqNo: probe.message.seqNo });
+    expect([1, 2, 3].map((index) => stage.memberState(index))).toEqual(['alive', 'alive', 'alive']);
+  });
+});
+
+describe('claims', () => {
+  test('S07 accusations against us are outbid within a gossip round, stale ones ignored', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    stage.run(1000);
+    const accuse = (kind: 'suspect' | 'dead', incarnation: number) =>
+      stage.packet(1, { kind, node: SELF.name, incarnation, from: peerOf(1).name });
+    accuse('suspect', 1);
+    const sinceMs = stage.nowMs;
+    stage.run(200);
+    const own = () =>
+      stage
+        .messages(sinceMs)
+        .flatMap(({ message }) =>
+          message.kind === 'alive' && message.node === SELF.name ? [message.incarnation] : [],
+        );
+    expect(own()[0]).toBe(2);
+    accuse('suspect', 1);
+    expect(stage.core.swim.state.self.incarnation).toBe(2);
+    accuse('dead', 9);
+    stage.run(400);
+    expect(own().at(-1)).toBe(10);
+    expect(stage.facts).toContainEqual({ kind: 'resurrected' });
+  });
+
+  test('F20 forgeries in our name are outbid once each, and not faster than gossip runs', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    stage.run(1000);
+    const forged = (incarnation: number) =>
+      stage.packet(1, aliveOf(1, { node: SELF.name, incarnation, ip: '10.6.6.6' }));
+    forged(5);
+    forged(5);
+    expect(stage.core.swim.state.self.incarnation).toBe(6);
+    for (let incarnation = 10; incarnation < 1000; incarnation++) forged(incarnation);
+    expect(stage.core.swim.state.self.incarnation).toBe(6);
+    stage.run(200);
+    expect(stage.core.swim.state.self.incarnation).toBe(1000);
+    expect(stage.core.swim.state.healthScore).toBeLessThanOrEqual(2);
+    expect(stage.facts.filter((fact) => fact.kind === 'conflict')[0]).toMatchObject({ node: SELF.name });
+  });
+
+  test('F27 an accusation at the end of all incarnations does not wrap', () => {
+    const stage = new Stage();
+    stage.packet(1, { kind: 'suspect', node: SELF.name, incarnation: MAX_U32, from: 'x' });
+    expect(stage.core.swim.state.self.incarnation).toBe(MAX_U32 - 1);
+    expect(stage.facts).toContainEqual({ kind: 'name-burned' });
+  });
+
+  test('S08 news of a node is passed on as often as it should be, with nil meta', () => {
+    const stage = new Stage();
+    stage.meet(3);
+    stage.run(5000);
+    const sinceMs = stage.nowMs;
+    stage.packet(1, Buffer.from(encodeSwim(aliveOf(4), true)));
+    stage.run(5000);
+    const copies = stage.sent
+      .filter((sent) => sent.atMs >= sinceMs)
+      .flatMap((sent) => sent.messages)
+      .filter((bytes) => bytes[0] === 4 && bytes.includes(peerOf(4).name));
+    expect(copies).toHaveLength(4);
+    for (const copy of copies) expect(copy).toEqual(encodeSwim(aliveOf(4)));
+  });
+
+  test('S09 a name keeps its address until it has left or is forgotten', () => {
+    const stage = new Stage();
+    stage.meet(2);
+    stage.packet(1, aliveOf(2, { ip: '10.7.7.7', incarnation: 5 }));
+    expect(stage.core.swim.state.members.get(peerOf(2).name)?.ip).toBe(peerOf(2).address.ip);
+    stage.packet(2, { kind: 'dead', node: peerOf(2).name, incarnation: 1, from: peerOf(2).name });
+    expect(stage.memberState(2)).toBe('left');
+    stage.packet(1, aliveOf(2, { ip: '10.7.7.7' }));
+    expect(stage.core.swim.state.members.get(peerOf(2).name)).toMatchObject({ ip: '10.7.7.7', state: 'alive' });
+
+    stage.packet(1, { kind: 'dead', node: peerOf(2).name, incarnation: 1, from: peerOf(1).name });
+    stage.packet(1, aliveOf(2, { incarnation: 9 }));
+    expect(stage.memberState(2)).toBe('dead');
+    stage.run(33_000);
+    expect(stage.memberState(2)).toBeUndefined();
+    stage.packet(1, aliveOf(2));
+    expect(stage.memberState(2)).toBe('alive');
+  });
+
+  test('F03 an alive with short versions adds nobody', () => {
+    const stage = new Stage();
+    stage.packet(1, golden('M04'));
+    expect([stage.core.swim.state.members.size, stage.core.refused]).toEqual([1, 1]);
+  });
+
+  test('F25 a replayed packet changes nothing', () => {
+    const stage = new Stage();
+    stage.meet(2);
+    stage.run(10_000);
+    const sinceMs = stage.nowMs;
+    for (let copy = 0; copy < 10_000; copy++) stage.packet(1, aliveOf(1));
+    stage.run(1000);
+    expect(stage.core.swim.state.queue.size).toBe(0);
+    expect(stage.messages(sinceMs).filter(({ message }) => message.kind === 'alive')).toEqual([]);
+  });
+});
+
+describe('push/pull', () => {
+  test('S10 a join is answered with our state as it was, and with a newer time', () => {
+    const stage = new Stage();
+    stage.input({ kind: 'attach', network: NET });
+    const before = stage.core.db.state.networkClock.time;
+    const reply = stage.request(pushPull(1, [entryOf(1)], [], true));
+    const state = decodePushPull(reply ?? Buffer.alloc(0));
+    expect(state.join).toBe(true);
+    expect(state.nodes).toMatchObject([{ name: SELF.name, state: 'alive', incarnation: 1 }]);
+    expect(reply?.includes(Buffer.from('a44d657461a0', 'hex'))).toBe(true);
+    const attachments: unknown[] = [];
+    const user = decodeNetworkPushPull(decodeEnvelope(state.userState).data, (entry) => attachments.push(entry));
+    expect(user).toEqual({ time: before + 1n, node: SELF.name });
+    expect(attachments).toEqual([{ network: NET, time: before + 1n, node: SELF.name, leaving: false }]);
+    expect(stage.memberState(1)).toBe('alive');
+  });
+
+  test('S11 another node’s "dead" is a suspicion here, its "left" is left', () => {
+    const stage = new Stage();
+    stage.meet(3);
+    stage.request(pushPull(1, [entryOf(2, { state: 'dead' }), entryOf(3, { state: 'left' })]));
+    expect([stage.memberState(2), stage.memberState(3)]).toEqual(['suspect', 'left']);
+  });
+
+  test('a node that speaks another protocol is not taken in, the others of its state are', () => {
+    const stage = new Stage();
+    const odd = Buffer.from([3, 9, 3, 0, 0, 0]);
+    stage.request(pushPull(1, [entryOf(1), entryOf(2, { versions: odd })]));
+    expect([stage.memberState(1), stage.memberState(2)]).toEqual(['alive', undefined]);
+  });
+});
+
+describe('what goes out', () => {
+  test('S17 packets keep to their size and the answer comes first', () => {
+    const stage = new Stage();
+    for (let index = 1; index <= 120; index++) stage.packet(index, aliveOf(index));
+    stage.packet(1, ping(SELF.name, 5));
+    const answer = stage.sent.at(-1);
+    expect(answer?.messages[0]).toEqual(encodeSwim({ kind: 'ack', seqNo: 5 }));
+    expect(answer?.messages.length).toBeGreaterThan(10);
+    stage.run(3000);
+    for (const sent of stage.sent) expect(sent.bytes.length + 29 + (sent.crc ? 5 : 0)).toBeLessThanOrEqual(1400 + 5);
+    expect(Math.max(...stage.sent.map((sent) => sent.bytes.length))).toBeGreaterThan(1200);
+  });
+
+  test('S16 a burst of user messages does not keep a ping waiting', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    const started = performance.now();
+    for (let message = 0; message < 2000; message++) stage.packet(1, encodeUserPacket(golden('G30')));
+    stage.packet(1, ping(SELF.name, 5));
+    expect(stage.messages().some(({ message }) => message.kind === 'ack' && message.seqNo === 5)).toBe(true);
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('S20 a graceful stop says LEAVE several times, then after a gap that we are dead', () => {
+    const stage = new Stage();
+    stage.meet(3);
+    stage.run(4000);
+    const sinceMs = stage.nowMs;
+    stage.input({ kind: 'leave' });
+    stage.run(8000);
+    const leaves = stage
+      .envelopes(sinceMs)
+      .filter(({ envelope }) => envelope.kind === 'nodeEvent' && decodeNodeEvent(envelope.data).type === 'leave');
+    const goodbyes = stage
+      .messages(sinceMs)
+      .filter(({ message }) => message.kind === 'dead' && message.node === SELF.name && message.from === SELF.name);
+    expect(leaves.length).toBeGreaterThanOrEqual(4);
+    expect(goodbyes.length).toBeGreaterThanOrEqual(3);
+    expect((goodbyes[0]?.atMs ?? 0) - (leaves[0]?.atMs ?? 0)).toBeGreaterThanOrEqual(500);
+    expect(stage.facts.at(-1)).toEqual({ kind: 'left' });
+    expect(stage.messages(sinceMs + 6000)).toEqual([]);
+  });
+});
