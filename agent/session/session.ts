@@ -117,7 +117,8 @@ export function createSession(options: SessionOptions): Session {
       if (signal.aborted) return undefined;
       const end = sessionEnd(error);
       const short = clock.monotonicMs() - startedMs < SUSPICIOUSLY_SHORT_MS;
-      replaced = end.kind === 'replaced' && short ? replaced + 1 : 0;
+      // An attempt that never registered says nothing: two that evict each other soon run into the rate limit as well.
+      if (state.kind === 'registered') replaced = end.kind === 'replaced' && short ? replaced + 1 : 0;
       if (manager) options.observeManager(manager, -10);
       return end;
     } finally {
@@ -137,6 +138,7 @@ export function createSession(options: SessionOptions): Session {
     const stream = callServerStream(client, Dispatcher.method.session, { description, sessionId }, { signal });
     const first = await within(RPC_TIMEOUT_MS, stream.next(), clock, signal);
     if (first.done) throw new Error('the manager has ended the session before its first message');
+    if (first.value.sessionId === '') throw new Error('the manager gave the session no id');
     sessionId = first.value.sessionId;
     const id = sessionId;
     failures = 0;

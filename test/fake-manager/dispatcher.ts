@@ -175,7 +175,8 @@ export class FakeDispatcher {
       const message = this.sessionMessage(nodeId, sessionId);
       if (sent && equals(SessionMessageSchema, sent, message)) return;
       sent = message;
-      await stream.send(this.faults.editSession?.(message) ?? message);
+      const edited = this.faults.editSession?.(message) ?? message;
+      for (let copies = 0; copies < this.faults.sessionCopies; copies++) await stream.send(edited);
     });
   };
 

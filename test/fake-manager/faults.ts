@@ -25,6 +25,8 @@ export class Faults {
   readonly #byMethod = new Map<FaultyMethod, { readonly fault: Fault; left: number }>();
   /** Changes each session message on its way out. */
   editSession: ((message: SessionMessage) => SessionMessage) | undefined;
+  /** So many times each session message is sent. */
+  sessionCopies = 1;
   /** Changes each assignments message on its way out; undefined swallows it. */
   editAssignments: ((message: AssignmentsMessage) => AssignmentsMessage | undefined) | undefined;
 
