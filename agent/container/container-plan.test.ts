@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { clone, create, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { type ContainerSpecSchema, TaskSchema } from '#proto/gen/swarmkit/types_pb.js';
@@ -127,6 +128,13 @@ describe('the plan of a container', () => {
       ['/run/netd/tasks/task1/secret-s1', '/run/secrets/password', true],
       ['/run/netd/tasks/task1/config-c1', '/etc/app.conf', true],
     ]);
+  });
+
+  it('keeps credentials where they cannot be printed', () => {
+    const registryAuth = Buffer.from('{"password":"hunter2"}').toString('base64url');
+    const made = plan({ pullOptions: { registryAuth } });
+    expect(made.pull).toMatchObject({ auth: expect.anything() });
+    expect(inspect(made, { depth: 20, showHidden: true })).not.toContain(registryAuth);
   });
 
   it('fills in templates', () => {

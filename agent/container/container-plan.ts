@@ -44,7 +44,7 @@ export interface ContainerPlan {
   /** Time between stop signal and kill; `undefined` leaves it to the engine. */
   readonly stopTimeoutSec: number | undefined;
   readonly hostPorts: readonly HostPort[];
-  /** The spec with its templates filled in: payload templates may ask for its environment. */
+  /** The spec with its templates filled in, for payload templates that ask for its environment; no credentials in it. */
   readonly spec: ContainerSpec;
 }
 
@@ -58,6 +58,8 @@ export function planContainer(task: Task, facts: PlanFacts): ContainerPlan {
   const { taskSpec, spec: raw } = containerSpecOf(task);
   checkMounts(raw.mounts);
   const spec = expandSpec(raw, specExpander(task, facts.node));
+  const pull = planPull(spec);
+  delete spec.pullOptions; // ours is a copy; the credentials live on in the pull alone, where they cannot be printed
   const networks = planNetworks(task.networks);
   const ports = hostPorts(task.endpoint);
   const targets = payloadTargets(spec);
@@ -65,7 +67,7 @@ export function planContainer(task: Task, facts: PlanFacts): ContainerPlan {
   return Object.freeze({
     name: containerName(task),
     image,
-    pull: planPull(spec),
+    pull,
     volumes: volumesToCreate(spec.mounts),
     networks,
     create: createBody(task, spec, {
