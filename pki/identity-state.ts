@@ -72,7 +72,7 @@ export function identityState(credentials: Credentials, renewal: RenewalFacts, n
 }
 
 function problemsOf(credentials: Credentials, { lastAttempt }: RenewalFacts, nowMs: number): readonly string[] {
-  const { notBeforeMs, notAfterMs, role } = credentials;
+  const { nodeId, notBeforeMs, notAfterMs, role } = credentials;
   const problems: string[] = [];
   if (isExpired(credentials, nowMs)) {
     const when = new Date(notAfterMs).toISOString();
@@ -91,7 +91,10 @@ function problemsOf(credentials: Credentials, { lastAttempt }: RenewalFacts, now
     );
   }
   if (role === 'manager') {
-    problems.push("The certificate is a manager's, but netd is a worker only. Demote the node: docker node demote.");
+    // `docker node demote` fails for a node that is not in the managers' raft group.
+    problems.push(
+      `The node was promoted and holds a manager's certificate, but netd is a worker only. To undo it, leave the swarm, run docker node rm --force ${nodeId} on a manager, and join again.`,
+    );
   }
   return problems;
 }

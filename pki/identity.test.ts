@@ -190,8 +190,11 @@ describe('a renewal that fails', () => {
     await attempts(1, 10_000);
     expect(identity.state().failures).toBe(0);
   });
-  test('for a node that was removed', async () => {
-    services.nodes.delete('n0de');
+  test.each([
+    ['and is on the list of the removed', () => services.removed.add('n0de')],
+    ['and is forgotten', () => services.nodes.delete('n0de')],
+  ])('for a node that was removed %s', async (_name, remove) => {
+    remove();
     expect(await failure()).toMatchObject({
       error: expect.stringContaining('removed from the swarm'),
       mend: expect.any(String),
@@ -293,31 +296,18 @@ describe('a change of the root CA', () => {
   });
 });
 
-describe('a promotion', () => {
-  test("shows when a renewal brings a manager's certificate, and goes with a demotion", async () => {
-    const node = services.nodes.get('n0de');
-    if (!node) throw new Error('no node');
-    node.role = 'manager';
-    run();
-    identity.renewNow('test');
-    await attempts(1, 500);
-    expect(identity.state()).toMatchObject({
-      role: 'manager',
-      problems: [expect.stringContaining('docker node demote')],
-    });
-    expect(logged.join('')).toContain('worker only');
-
-    identity.renewNow('this node was demoted', { expectedRole: 'worker' });
-    await attempts(1, 500); // the manager has not settled the role yet
-    expect(identity.state()).toMatchObject({
-      role: 'manager',
-      failures: 1,
-      lastAttempt: { error: expect.stringContaining('not for a worker') },
-    });
-    node.role = 'worker';
-    await attempts(1, 10_000);
-    expect(identity.state()).toMatchObject({ role: 'worker', failures: 0, problems: [] });
+test("a renewal that brings a manager's certificate is taken, and shows", async () => {
+  const node = services.nodes.get('n0de');
+  if (!node) throw new Error('no node');
+  node.role = 'manager';
+  run();
+  identity.renewNow('test');
+  await attempts(1, 500);
+  expect(identity.state()).toMatchObject({
+    role: 'manager',
+    problems: [expect.stringContaining('docker node rm --force n0de')],
   });
+  expect(logged.join('')).toContain('worker only');
 });
 
 describe('an expired certificate', () => {

@@ -11,7 +11,6 @@ import {
   type Credentials,
   isExpired,
   parseCredentials,
-  type SwarmRole,
   sameTlsInfo,
   tlsInfoOf,
   withRootBundle,
@@ -47,9 +46,9 @@ const FORCED_PAUSE_MS = 500;
 /** The longest sleep before the wall clock is looked at again: it may have been set, or the host suspended. */
 const LONGEST_SLEEP_MS = 60 * 60 * 1_000;
 
+/** Compared by identity: each wish is another. */
 interface Wanted {
   readonly reason: string;
-  readonly expectedRole: SwarmRole | undefined;
 }
 
 /**
@@ -57,7 +56,8 @@ interface Wanted {
  * On disk first, in memory second; every reader gets a whole set of credentials.
  *
  * netd is a worker only. It renews in time even where that yields a manager's certificate, since a session works with either,
- * says so in log and state, and never renews for the sake of a promotion (spec swarmkit-worker §1.17).
+ * says so in log and state, and never renews for the sake of a promotion (spec swarmkit-worker §1.17). Nor is there a renewal for
+ * a demotion: managers refuse to demote a node that has never been in their raft group.
  */
 export class NodeIdentity {
   readonly #options: IdentityOptions;
@@ -109,12 +109,12 @@ export class NodeIdentity {
 
   /**
    * Asks for a renewal now; the loop in `run` carries it out, and goes on until one succeeds. Wishes made before it has begun are
-   * one. With `expectedRole`, a certificate for another role counts as a failure.
+   * one.
    */
-  renewNow(reason: string, { expectedRole }: { readonly expectedRole?: SwarmRole } = {}): void {
+  renewNow(reason: string): void {
     // A wish that waits for its pause goes on waiting: wishes that keep coming must not put it off for ever.
     const pausing = this.#wanted !== undefined && this.#failures === 0;
-    this.#wanted = { reason, expectedRole: expectedRole ?? this.#wanted?.expectedRole };
+    this.#wanted = { reason };
     this.#failures = 0;
     if (!pausing) this.#wake.abort();
   }
@@ -166,7 +166,7 @@ export class NodeIdentity {
     const failures = this.#failures;
     const reason = wanted?.reason ?? (isExpired(this.#credentials, clock.now()) ? 'it has expired' : 'it is due');
     try {
-      await this.#renew(wanted?.expectedRole, signal);
+      await this.#renew(signal);
       this.#failures = 0;
       // A wish made while the attempt was under way is about a certificate that came too early for it.
       if (this.#wanted === wanted) this.#wanted = undefined;
@@ -180,7 +180,7 @@ export class NodeIdentity {
     }
   }
 
-  async #renew(expectedRole: SwarmRole | undefined, signal: AbortSignal): Promise<void> {
+  async #renew(signal: AbortSignal): Promise<void> {
     const { keyPem, csrPem } = await createSigningRequest();
     const connect = caConnector(this.#options.remotes, (address, limits) =>
       dialManager(
@@ -195,7 +195,7 @@ export class NodeIdentity {
     );
     const request = { csrPem, token: '', availability: NodeSpec_Availability.ACTIVE, connect, pauseMs: 0 };
     const { certificatePem } = await issueCertificate(request, this.#options, signal);
-    const adopt = () => this.#exclusively(() => this.#adoptCertificate(certificatePem, keyPem, expectedRole));
+    const adopt = () => this.#exclusively(() => this.#adoptCertificate(certificatePem, keyPem));
     try {
       await adopt();
     } catch (error) {
@@ -205,7 +205,7 @@ export class NodeIdentity {
     }
   }
 
-  async #adoptCertificate(certificatePem: string, keyPem: string, expectedRole: SwarmRole | undefined): Promise<void> {
+  async #adoptCertificate(certificatePem: string, keyPem: string): Promise<void> {
     const { store, clock, log } = this.#options;
     const current = this.#credentials;
     const next = parseCredentials({ rootBundle: current.rootBundle, certificatePem, keyPem }, clock.now());
@@ -214,9 +214,6 @@ export class NodeIdentity {
         'bad-certificate',
         `the certificate is for node ${next.nodeId} of swarm ${next.clusterId}, not for this one`,
       );
-    }
-    if (expectedRole !== undefined && next.role !== expectedRole) {
-      throw new NetdError('wrong-role', `the certificate is for a ${next.role}, not for a ${expectedRole}`);
     }
     await store.saveRenewed(next);
     log.info(

@@ -78,7 +78,7 @@ async function submit(
     } catch (error) {
       connection?.done('bad');
       signal.throwIfAborted();
-      const final = finalRefusal(error);
+      const final = finalRefusal(error, token !== '');
       if (final) throw final;
       if (attempt === SUBMIT_ATTEMPTS) throw error;
       log.warn(
@@ -94,7 +94,7 @@ async function submit(
 async function poll(
   nodeId: string,
   first: CaConnection,
-  { csrPem, connect }: IssueRequest,
+  { csrPem, token, connect }: IssueRequest,
   { clock, random, log }: IssueTools,
   signal: AbortSignal,
 ): Promise<IssuedCertificate> {
@@ -118,7 +118,7 @@ async function poll(
         }
       } catch (error) {
         signal.throwIfAborted();
-        const final = isNetdError(error, 'certificate-not-issued') ? error : finalRefusal(error);
+        const final = isNetdError(error, 'certificate-not-issued') ? error : finalRefusal(error, token !== '');
         if (final) throw final;
         if (++losses === POLL_MAX_LOSSES) throw error;
         connection?.done('bad');

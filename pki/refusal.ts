@@ -4,11 +4,15 @@ import { NetdError } from '#base/errors.ts';
 /**
  * What a manager's answer to a certificate call means (spec swarmkit-worker §7.3). Managers wrap their texts, so fragments are
  * matched. `undefined`: nothing definite, try again or elsewhere.
+ *
+ * A node that asks for a token's sake is joining. One that renews its certificate sends none, and is asked for one when it was
+ * removed.
  */
-export function finalRefusal(error: unknown): NetdError | undefined {
+export function finalRefusal(error: unknown, joining: boolean): NetdError | undefined {
   if (!isServiceError(error)) return undefined;
   const { code, details } = error;
-  if (code === status.INVALID_ARGUMENT && details.includes('valid join token')) {
+  const tokenWanted = code === status.INVALID_ARGUMENT && details.includes('valid join token');
+  if (tokenWanted && joining) {
     return new NetdError('token-refused', 'the manager does not accept the join token', {
       mend: 'The token was rotated or is of another swarm: take the one `docker swarm join-token worker` prints now.',
       cause: error,
@@ -20,7 +24,8 @@ export function finalRefusal(error: unknown): NetdError | undefined {
       cause: error,
     });
   }
-  if (code === status.NOT_FOUND || (code === status.PERMISSION_DENIED && details.includes('was removed from swarm'))) {
+  const removed = code === status.PERMISSION_DENIED && details.includes('was removed from swarm');
+  if (tokenWanted || removed || code === status.NOT_FOUND) {
     return new NetdError('node-removed', 'this node was removed from the swarm', {
       mend: 'Leave the swarm; join again if the node is to come back.',
       cause: error,

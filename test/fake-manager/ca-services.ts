@@ -151,7 +151,7 @@ export class FakeCaServices {
   }
 
   #knownNode(caller: string | undefined): FakeNode | undefined {
-    if (caller === undefined || this.removed.has(caller)) return undefined;
+    if (caller === undefined || this.removed.has(caller)) return undefined; // as anybody without a certificate
     const node = this.nodes.get(caller);
     if (!node) throw refusal(status.NOT_FOUND, `node ${caller} not found`);
     return node;

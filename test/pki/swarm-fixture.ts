@@ -1,0 +1,49 @@
+import { afterAll, beforeAll } from 'vitest';
+import { type Bed, createBed } from '#test/hosts/bed.ts';
+import type { EngineSuite } from '#test/hosts/engine-roots.ts';
+import type { Host } from '#test/hosts/host.ts';
+import { joinToken, type SwarmRole, swarmInit } from '#test/hosts/swarm.ts';
+import { Door } from './door.ts';
+
+/** A real manager with the engine of a suite, and the way to it from the test's own process. */
+export interface SwarmFixture {
+  readonly bed: Bed;
+  readonly manager: Host;
+  /** `host:port` */
+  readonly address: string;
+  readonly token: (role?: SwarmRole) => Promise<string>;
+  /** A field of `docker node inspect` in Go template form. */
+  readonly inspectNode: (nodeId: string, template: string) => Promise<string>;
+  readonly nodeIds: () => Promise<readonly string[]>;
+}
+
+/** One for all tests of the surrounding `describe`. */
+export function useSwarm(suite: EngineSuite): SwarmFixture {
+  let scope: AsyncDisposableStack;
+  let bed: Bed;
+  let manager: Host;
+  let door: Door;
+  beforeAll(async () => {
+    scope = new AsyncDisposableStack();
+    bed = scope.use(await createBed({ engine: suite }));
+    manager = await bed.host('m1');
+    await manager.engine.start();
+    await swarmInit(manager);
+    door = scope.use(await Door.open(manager));
+  });
+  afterAll(() => scope.disposeAsync());
+  return {
+    get bed() {
+      return bed;
+    },
+    get manager() {
+      return manager;
+    },
+    get address() {
+      return door.address;
+    },
+    token: (role = 'worker') => joinToken(manager, role),
+    inspectNode: (nodeId, template) => manager.docker('node', 'inspect', '--format', template, nodeId),
+    nodeIds: async () => (await manager.docker('node', 'ls', '--quiet')).split('\n'),
+  };
+}
