@@ -131,10 +131,16 @@ describe('of a container with a terminal', () => {
     .map((entry) => [{ ...entry, data: `${entry.data}\n` }]);
   /** A line longer than the engine takes at once: pieces with one time, the last with the newline. */
   const longLine: fc.Arbitrary<readonly FixtureEntry[]> = fc
-    .record({ time: anyTime, details: anyDetails, pieces: fc.integer({ min: 1, max: 3 }), rest: text })
-    .map(({ time, details, pieces, rest }) => {
+    .record({
+      time: anyTime,
+      details: anyDetails,
+      pieces: fc.integer({ min: 1, max: 3 }),
+      rest: text,
+      end: fc.constantFrom('\n', '\r\n', '\r'), // the last one as engine 20.10 gives it with the log driver `local`
+    })
+    .map(({ time, details, pieces, rest, end }) => {
       const entry = (data: string): FixtureEntry => ({ source: 'stdout', time, details, data });
-      return [...Array.from({ length: pieces }, () => entry('p'.repeat(PIECE))), entry(`${rest}\n`)];
+      return [...Array.from({ length: pieces }, () => entry('p'.repeat(PIECE))), entry(rest + end)];
     });
   const log = fc.array(fc.oneof({ weight: 6, arbitrary: line }, { weight: 1, arbitrary: longLine }), { maxLength: 12 });
 
@@ -169,6 +175,17 @@ describe('of a container with a terminal', () => {
 
   it('gives pieces of different times, as the journal has them', () => {
     const entries = [out('p'.repeat(PIECE), 1), out('p'.repeat(PIECE), 2), out('end\n', 3)];
+    expect(readAll([engineLog(entries, true)], true)).toEqual(entries.map((entry) => expected(entry, true)));
+  });
+
+  it('gives long lines whose newline the engine has lost', () => {
+    const entries = [
+      ...[out('p'.repeat(PIECE), 1), out('rest\r', 1)],
+      out('next\r\n', 2),
+      ...[out('p'.repeat(PIECE), 3), out('', 3)],
+      out('\r\n', 4),
+      out('a\rb\r\n', 5),
+    ];
     expect(readAll([engineLog(entries, true)], true)).toEqual(entries.map((entry) => expected(entry, true)));
   });
 
