@@ -45,4 +45,4 @@ async function startAgent(config: AgentConfig, random: Random): Promise<number> 
   return 0;
 }
 
-if (import.meta.main) await main();
+if (import.meta.main) void main();

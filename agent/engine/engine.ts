@@ -1,8 +1,7 @@
-import { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
-import Docker from 'dockerode';
-import { NetdError } from '#base/errors.ts';
-import { toEngineError } from './engine-error.ts';
+import type Docker from 'dockerode';
+import { EngineError, EngineUnreachable, isNotFound } from './engine-error.ts';
+import { createEngineHttp } from './engine-http.ts';
 import { type EngineEvent, parseEvents } from './events.ts';
 
 /**
@@ -85,139 +84,94 @@ const TASK_EVENTS = ['start', 'die', 'destroy', 'health_status'] as const;
 /** Engines before 20.10 (API 1.41) lack what swarm tasks of today use. */
 export const LEAST_API_VERSION = '1.41';
 
-/** Parses an engine address as DOCKER_HOST has it; netd takes a unix socket, or plain tcp on loopback for tests. */
+/** @throws NetdError `bad-engine-address` */
 export function createEngine(address: string): Engine {
-  const agent = new Agent({ keepAlive: true });
-  const docker = new Docker(connectionOf(address));
-  Object.assign(docker.modem, { agent }); // docker-modem takes one; the types do not know
-
-  const call = async <T>(operation: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw toEngineError(operation, address, error, signal);
-    }
-  };
-  const fine = async (operation: string, statuses: readonly number[], work: () => Promise<unknown>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      if (!statuses.includes(statusOf(error))) throw toEngineError(operation, address, error);
-    }
-  };
-  const found = async <T>(operation: string, work: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work();
-    } catch (error) {
-      if (statusOf(error) === 404) return undefined;
-      throw toEngineError(operation, address, error);
-    }
-  };
+  const http = createEngineHttp(address);
 
   return {
     address,
-    version: () => call('version', () => docker.version()),
-    info: () => call('info', () => docker.info() as Promise<EngineInfo>),
-    plugins: () =>
-      call('list plugins', async () => (await docker.listPlugins()).filter((plugin) => plugin.Enabled === true)),
+    version: async () => (await http.json('GET', '/version')) as Docker.DockerVersion,
+    info: async () => (await http.json('GET', '/info')) as EngineInfo,
+    plugins: async () => {
+      const plugins = (await http.json('GET', '/plugins')) as readonly Docker.PluginInfo[] | undefined;
+      return (plugins ?? []).filter((plugin) => plugin.Enabled === true);
+    },
     events: async function* (signal) {
-      const stream = await call(
-        'events',
-        () =>
-          docker.getEvents({
-            filters: { type: ['container'], event: [...TASK_EVENTS] },
-            abortSignal: signal,
-          }) as Promise<Readable>,
-        signal,
-      );
+      const filters = JSON.stringify({ type: ['container'], event: TASK_EVENTS });
+      const stream = await http.stream('GET', '/events', { query: { filters }, signal });
       try {
         yield* parseEvents(stream);
       } catch (error) {
-        throw toEngineError('events', address, error, signal);
+        throw signal.aborted ? signal.reason : new EngineUnreachable(address, error);
+      } finally {
+        stream.destroy();
       }
     },
-    createContainer: (name, body) =>
-      call('create container', () => docker.createContainer({ name, ...body } as Docker.ContainerCreateOptions)),
-    inspectContainer: (id) => found('inspect container', () => docker.getContainer(id).inspect()),
-    listContainers: (label) =>
-      call('list containers', () => docker.listContainers({ all: true, filters: { label: [label] } })),
-    startContainer: (id) => fine('start container', [304], () => docker.getContainer(id).start()),
-    stopContainer: (id, timeoutSec) =>
-      fine('stop container', [304, 404], () =>
-        docker.getContainer(id).stop(timeoutSec === undefined ? {} : { t: timeoutSec }),
-      ),
-    removeContainer: (id) =>
-      fine('remove container', [404], () => docker.getContainer(id).remove({ force: true, v: true })),
-    containerLogs: (id, options, signal) => call('container logs', () => openLogs(docker, id, options, signal), signal),
-    hasImage: async (reference) =>
-      (await found('inspect image', () => docker.getImage(reference).inspect())) !== undefined,
-    pullImage: (reference, auth, signal) =>
-      call(
-        'pull image',
-        async () => {
-          const stream = (await docker.pull(reference, {
-            abortSignal: signal,
-            ...(auth === undefined ? {} : { authconfig: { key: auth } }),
-          })) as Readable;
-          await pullEnd(stream);
-        },
-        signal,
-      ),
-    createVolume: (body) =>
-      call('create volume', async () => {
-        const volume = await docker.createVolume(body);
-        return { driver: 'Driver' in volume ? String(volume.Driver) : '' };
-      }),
-    inspectNetwork: (name) => found('inspect network', () => docker.getNetwork(name).inspect()),
+    createContainer: async (name, body) =>
+      (await http.json('POST', '/containers/create', { query: { name }, body })) as { readonly id: string },
+    inspectContainer: async (id) => (await found(http.json('GET', `/containers/${id}/json`))) as ContainerInspect,
+    listContainers: async (label) => {
+      const filters = JSON.stringify({ label: [label] });
+      return (await http.json('GET', '/containers/json', { query: { all: true, filters } })) as Docker.ContainerInfo[];
+    },
+    startContainer: async (id) => {
+      await http.json('POST', `/containers/${id}/start`);
+    },
+    stopContainer: async (id, timeoutSec) => {
+      await found(
+        http.json('POST', `/containers/${id}/stop`, timeoutSec === undefined ? {} : { query: { t: timeoutSec } }),
+      );
+    },
+    removeContainer: async (id) => {
+      await found(http.json('DELETE', `/containers/${id}`, { query: { force: true, v: true } }));
+    },
+    containerLogs: (id, options, signal) =>
+      http.stream('GET', `/containers/${id}/logs`, { query: { ...options, timestamps: true }, signal }),
+    hasImage: async (reference) => (await found(http.json('GET', `/images/${reference}/json`))) !== undefined,
+    pullImage: async (reference, auth, signal) => {
+      const headers = auth === undefined ? {} : { 'x-registry-auth': auth };
+      const query = { fromImage: reference };
+      const progress = await http.stream('POST', '/images/create', { query, headers, signal });
+      await pullEnd(address, progress, signal);
+    },
+    createVolume: async (body) => {
+      const volume = (await http.json('POST', '/volumes/create', { body })) as { readonly Driver?: string };
+      return { driver: volume.Driver ?? '' };
+    },
+    inspectNetwork: async (name) =>
+      (await found(http.json('GET', `/networks/${encodeURIComponent(name)}`))) as Docker.NetworkInspectInfo,
     createNetwork: async (body) => {
-      await call('create network', () => docker.createNetwork(body));
+      await http.json('POST', '/networks/create', { body });
     },
-    removeNetwork: (name) => fine('remove network', [404], () => docker.getNetwork(name).remove()),
+    removeNetwork: async (name) => {
+      await found(http.json('DELETE', `/networks/${encodeURIComponent(name)}`));
+    },
     connectNetwork: async (network, body) => {
-      await call('connect network', () => docker.getNetwork(network).connect(body));
+      await http.json('POST', `/networks/${encodeURIComponent(network)}/connect`, { body });
     },
-    close: () => agent.destroy(),
+    close: http.close,
   };
 }
 
-/** GET /containers/ID/logs as a stream: dockerode's own call reads everything into memory unless it follows. */
-function openLogs(docker: Docker, id: string, options: ContainerLogOptions, signal: AbortSignal): Promise<Readable> {
-  return new Promise((resolve, reject) => {
-    docker.modem.dial(
-      {
-        path: `/containers/${id}/logs?`,
-        method: 'GET',
-        options: { ...options, timestamps: true },
-        abortSignal: signal,
-        isStream: true,
-        statusCodes: { 200: true, 404: 'no such container', 500: 'server error', 501: 'not supported' },
-      },
-      (error, stream) => (error ? reject(error) : resolve(stream as Readable)),
-    );
-  });
+/** What is not there is `undefined`. */
+async function found(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
-function connectionOf(address: string): Docker.DockerOptions {
-  const unix = /^unix:\/\/(\/.+)$/.exec(address);
-  if (unix?.[1]) return { socketPath: unix[1] };
-  const tcp = /^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d+)$/.exec(address);
-  if (tcp?.[1] && tcp[2]) return { protocol: 'http', host: tcp[1], port: Number(tcp[2]) };
-  throw new NetdError('bad-engine-address', `engine address ${JSON.stringify(address)} is not one netd can use`, {
-    mend: 'give the unix socket of the local engine, such as unix:///var/run/docker.sock',
-  });
-}
-
-function statusOf(error: unknown): number {
-  return error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 0;
-}
-
-/** Reads the pull progress (JSON messages one after the other) to its end; an `error` member is a failed pull. */
-async function pullEnd(stream: Readable): Promise<void> {
+/** The pull's progress is JSON messages one after the other; one with an `error` member ends a pull that failed. */
+async function pullEnd(address: string, progress: Readable, signal: AbortSignal): Promise<void> {
   let tail = '';
-  for await (const chunk of stream) {
+  try {
     // Only the last message can be an error, and it is short: keep what may be its beginning.
-    tail = (tail + String(chunk)).slice(-8192);
+    for await (const chunk of progress) tail = (tail + String(chunk)).slice(-8192);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : new EngineUnreachable(address, error);
   }
   const match = /"error"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(tail);
-  if (match?.[1]) throw Object.assign(new Error(JSON.parse(match[1]) as string), { statusCode: 500 });
+  if (match?.[1]) throw new EngineError('pull image', 500, String(JSON.parse(match[1])));
 }
