@@ -185,7 +185,7 @@ export function callerOf(call: ServerUnaryCall<unknown, unknown>): string | unde
 }
 
 /** The public key of a PKCS#10 request: SEQUENCE { SEQUENCE { version, subject, spki, … }, … }. */
-function requestedKey(csrPem: Uint8Array): KeyObject {
+export function requestedKey(csrPem: Uint8Array): KeyObject {
   const [der] = decodePem(Buffer.from(csrPem).toString(), 'CERTIFICATE REQUEST');
   if (!der) throw refusal(status.INVALID_ARGUMENT, 'not a certificate request');
   const [info] = derChildren(der, TAG.sequence);

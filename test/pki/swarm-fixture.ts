@@ -1,9 +1,13 @@
+import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll } from 'vitest';
 import { type Bed, createBed } from '#test/hosts/bed.ts';
 import type { EngineSuite } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { joinToken, type SwarmRole, swarmInit } from '#test/hosts/swarm.ts';
 import { Door } from './door.ts';
+
+/** A name for the switch's own address, where servers of the test can be made reachable. */
+export const SWITCH_NAME = 'switch.test';
 
 /** A real manager with the engine of a suite, and the way to it from the test's own process. */
 export interface SwarmFixture {
@@ -27,6 +31,8 @@ export function useSwarm(suite: EngineSuite): SwarmFixture {
     scope = new AsyncDisposableStack();
     bed = scope.use(await createBed({ engine: suite }));
     manager = await bed.host('m1');
+    // Before the engine starts: Go remembers the file for a while.
+    appendFileSync(manager.path('/etc/hosts'), `${bed.switch.address} ${SWITCH_NAME}\n`);
     await manager.engine.start();
     await swarmInit(manager);
     door = scope.use(await Door.open(manager));
