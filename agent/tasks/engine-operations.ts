@@ -1,14 +1,13 @@
 import { type ContainerPlan, planContainer } from '#agent/container/container-plan.ts';
-import type { NetworkCreateBody } from '#agent/container/engine-bodies.ts';
-import { networkMismatch } from '#agent/container/network-match.ts';
 import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
-import { EngineError, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
+import { EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
 import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
+import { createEngineNetworks, type EngineNetworks } from './engine-networks.ts';
 import { observedContainer } from './observed.ts';
 import type { ResolvedTask, TaskOperations } from './operations.ts';
 
@@ -32,16 +31,22 @@ export interface EngineOperationsOptions {
 
 /** Carries out the moves of a task on the engine (spec swarmkit-worker §4.7). Each may be repeated at any moment. */
 export function createEngineOperations(options: EngineOperationsOptions): TaskOperations {
+  const networks = createEngineNetworks(options.engine, options.log);
   return {
     resolve: (task) => {
       const payloadDir = options.payloads.directory(task.id);
-      return engineTask(task, planContainer(task, { node: options.node(), payloadDir }), options);
+      return engineTask(task, planContainer(task, { node: options.node(), payloadDir }), networks, options);
     },
   };
 }
 
-function engineTask(task: Task, plan: ContainerPlan, options: EngineOperationsOptions): ResolvedTask {
-  const { engine, payloads, log } = options;
+function engineTask(
+  task: Task,
+  plan: ContainerPlan,
+  networks: EngineNetworks,
+  options: EngineOperationsOptions,
+): ResolvedTask {
+  const { engine, payloads } = options;
   return {
     name: plan.name,
     observe: async () => {
@@ -49,7 +54,7 @@ function engineTask(task: Task, plan: ContainerPlan, options: EngineOperationsOp
       return { container: observedContainer(inspect), ports: boundPorts(inspect?.NetworkSettings.Ports) };
     },
     prepare: async (signal) => {
-      for (const network of plan.networks.create) await ensureNetwork(engine, network);
+      for (const network of plan.networks.create) await networks.ensure(network);
       for (const volume of plan.volumes) await ensureVolume(engine, volume.Name ?? '', volume.Driver ?? '', volume);
       await pull(task, plan, options, signal);
       signal.throwIfAborted();
@@ -69,7 +74,7 @@ function engineTask(task: Task, plan: ContainerPlan, options: EngineOperationsOp
         await engine.removeContainer(inspect.Id);
       }
       await payloads.remove(task.id);
-      for (const network of plan.networks.create) await dropNetwork(engine, network, log);
+      for (const network of plan.networks.create) await networks.drop(network);
     },
   };
 }
@@ -104,32 +109,6 @@ async function connectNetworks(engine: Engine, plan: ContainerPlan, inspect: Con
   for (const { network, endpoint } of plan.networks.connect) {
     if (connected.includes(network)) continue;
     await engine.connectNetwork(network, { Container: plan.name, EndpointConfig: endpoint });
-  }
-}
-
-async function ensureNetwork(engine: Engine, wanted: NetworkCreateBody): Promise<void> {
-  const found = await engine.inspectNetwork(wanted.Name);
-  if (found === undefined) {
-    try {
-      return await engine.createNetwork(wanted);
-    } catch (error) {
-      if (!isConflict(error)) throw error; // made by another task in the same moment
-    }
-  }
-  const observed = found ?? (await engine.inspectNetwork(wanted.Name));
-  const mismatch = observed && networkMismatch(wanted, observed);
-  if (mismatch) throw new SpecError(`network ${wanted.Name} exists on this node, but ${mismatch}`);
-}
-
-/** Other tasks may still be on it, and the next one makes it anew. */
-async function dropNetwork(engine: Engine, network: NetworkCreateBody, log: Logger): Promise<void> {
-  const found = await engine.inspectNetwork(network.Name);
-  if (!found || networkMismatch(network, found) !== undefined) return;
-  try {
-    await engine.removeNetwork(network.Name);
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    log.debug({ network: network.Name, error: error.message }, 'network is still in use');
   }
 }
 
