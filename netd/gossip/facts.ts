@@ -1,0 +1,50 @@
+import type { Fact } from './io.ts';
+import type { Address } from './wire/swim-message.ts';
+
+/** How a fact is told to people: how loud, in which constant words, with which ids. */
+export interface Telling {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+export function tell(fact: Fact): Telling {
+  switch (fact.kind) {
+    case 'peer': {
+      const fields = { node: fact.node, address: text(fact.address) };
+      if (fact.state === 'up') return { level: 'info', message: 'gossip peer joined', fields };
+      if (fact.state === 'left') return { level: 'info', message: 'gossip peer left', fields };
+      return { level: 'warn', message: 'gossip peer failed', fields };
+    }
+    case 'conflict': {
+      const fields = { node: fact.node, known: text(fact.known), claimed: text(fact.claimed) };
+      return { level: 'warn', message: 'a gossip name is claimed by another address', fields };
+    }
+    case 'udp-blocked': {
+      const message = 'a gossip peer answers over TCP only; check that UDP 7946 is open in both directions';
+      return { level: 'warn', message, fields: { node: fact.node } };
+    }
+    case 'resurrected':
+      return { level: 'warn', message: 'gossip peers had declared this node dead; telling them otherwise', fields: {} };
+    case 'name-burned':
+      return {
+        level: 'error',
+        message: 'this gossip name cannot be defended any more; a restart draws a new one',
+        fields: {},
+      };
+    case 'joined':
+      return { level: 'info', message: 'joined the gossip cluster', fields: { peers: fact.peers } };
+    case 'unreachable': {
+      const fields = { addresses: fact.addresses.map(text).join(' '), reason: fact.reason };
+      return { level: 'warn', message: 'no gossip peer can be reached; will keep trying', fields };
+    }
+    case 'dropped':
+      return { level: 'warn', message: 'gossip dropped something', fields: { what: fact.what, reason: fact.reason } };
+    case 'left':
+      return { level: 'info', message: 'left the gossip cluster', fields: {} };
+  }
+}
+
+export function text(address: Address): string {
+  return address.ip.includes(':') ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+}
