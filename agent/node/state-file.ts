@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { errorText, isErrno } from '#base/errors.ts';
 
@@ -28,8 +28,8 @@ const stateSchema = z.object({
   schemaVersion: z.literal(1),
   managers: z.array(z.object({ nodeId: z.string(), addr: z.string() })),
   sessionId: z.string(),
-  advertiseAddr: z.string().nullable(),
-  dataPathAddr: z.string().nullable(),
+  advertiseAddr: z.nullable(z.string()),
+  dataPathAddr: z.nullable(z.string()),
 });
 
 export const NO_STATE: NodeState = { managers: [], sessionId: '', advertiseAddr: null, dataPathAddr: null };

@@ -24,7 +24,7 @@ export function taskFact(record: TaskRecord): TaskFact | undefined {
     err: status.err,
     containerId: container?.containerId || null,
     pid: container?.pid || null,
-    exitCode: container && status.state >= TaskState.COMPLETE ? container.exitCode : null,
+    exitCode: container?.containerId && status.state >= TaskState.COMPLETE ? container.exitCode : null,
     ports: (status.portStatus?.ports ?? []).map(portFact),
   };
 }

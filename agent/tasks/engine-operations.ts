@@ -1,10 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { type ContainerPlan, planContainer } from '#agent/container/container-plan.ts';
+import { missingBindSource } from '#agent/container/mounts.ts';
 import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
 import { EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
-import { errorText } from '#base/errors.ts';
+import { errorText, isErrno } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
 import { createEngineNetworks, type EngineNetworks } from './engine-networks.ts';
@@ -64,6 +66,7 @@ function engineTask(
     start: async (id) => {
       await payloads.fill(task, plan);
       await connectNetworks(engine, plan, await engine.inspectContainer(id));
+      for (const source of plan.bindSources) await requireBindSource(source);
       await engine.startContainer(id);
     },
     stop: (id) => engine.stopContainer(id, plan.stopTimeoutSec),
@@ -116,5 +119,14 @@ async function ensureVolume(engine: Engine, name: string, driver: string, body: 
   const volume = await engine.createVolume(body);
   if (driver !== '' && volume.driver !== '' && volume.driver !== driver) {
     throw new SpecError(`volume ${name} exists with the driver ${volume.driver}, wanted is ${driver}`);
+  }
+}
+
+/** A source that has gone since the container was created: told in words, before the container runtime tells it in its own. */
+async function requireBindSource(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) throw new SpecError(missingBindSource(path));
   }
 }
