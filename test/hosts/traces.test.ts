@@ -75,8 +75,8 @@ class HeldBed implements AsyncDisposable {
   static async create(): Promise<HeldBed> {
     const fixture = join(import.meta.dirname, 'held-bed.fixture.ts');
     const owner = spawn(process.execPath, [fixture], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [facts] = await once(createInterface({ input: owner.stdout }), 'line');
-    return new HeldBed(owner, String(facts));
+    for await (const facts of createInterface({ input: owner.stdout })) return new HeldBed(owner, facts);
+    throw new Error('the process that was to hold a bed ended');
   }
 
   processes(): readonly number[] {
