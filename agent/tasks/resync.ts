@@ -33,8 +33,8 @@ export function compareWithEngine(records: readonly TaskRecord[], containers: re
 
 function differs(record: TaskRecord, container: string | undefined): boolean {
   const state = record.status?.state ?? TaskState.NEW;
-  if (state >= TaskState.COMPLETE) return false;
   const wanted = record.task?.desiredState ?? TaskState.NEW;
+  if (state >= TaskState.COMPLETE) return wanted >= TaskState.SHUTDOWN && container === 'running';
   if (wanted >= TaskState.SHUTDOWN || state === TaskState.STARTING) return true;
   if (state === TaskState.RUNNING) return container !== 'running' && container !== 'paused';
   return state < wanted;

@@ -21,6 +21,9 @@ export function firstStatus(managerCopy: TaskStatus | undefined): TaskStatus {
   return managerCopy ?? create(TaskStatusSchema, {});
 }
 
+/** What Docker's worker says of a container that never was. */
+const NO_CONTAINER_STATUS = { case: 'container' as const, value: { containerId: '', pid: 0, exitCode: 0 } };
+
 /**
  * The status after a move (spec swarmkit-worker §2.15, §4.3). Success clears the error; a failure keeps the message and
  * sets it. Container and ports are told from STARTING upward; when nothing is known of them now, the last word stays.
@@ -32,11 +35,12 @@ export function moved(
   facts: ContainerFacts | undefined,
   nowMs: number,
 ): TaskStatus {
-  const told = state >= State.STARTING && facts !== undefined ? containerWords(facts) : {};
+  const known = {
+    runtimeStatus: before.runtimeStatus.case ? before.runtimeStatus : NO_CONTAINER_STATUS,
+    portStatus: before.portStatus ?? { ports: [] },
+  };
   return create(TaskStatusSchema, {
-    runtimeStatus: before.runtimeStatus,
-    ...(before.portStatus ? { portStatus: before.portStatus } : {}),
-    ...told,
+    ...(state >= State.STARTING ? { ...known, ...(facts ? containerWords(facts) : {}) } : {}),
     timestamp: timestampFromMs(nowMs),
     state,
     message: words.message ?? before.message,
@@ -51,8 +55,13 @@ function containerWords({ container, ports }: ContainerFacts) {
     value: {
       containerId: container.id,
       pid: container.kind === 'running' ? container.pid : 0,
-      exitCode: container.kind === 'exited' ? container.exitCode : 0,
+      exitCode: exitCodeOf(container),
     },
   };
   return { runtimeStatus, portStatus: { ports: [...ports] } };
+}
+
+function exitCodeOf(container: ObservedContainer): number {
+  if (container.kind === 'exited') return container.exitCode;
+  return container.kind === 'created' ? (container.failedStart?.exitCode ?? 0) : 0;
 }

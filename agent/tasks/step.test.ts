@@ -11,7 +11,13 @@ const running = (health: 'none' | 'starting' | 'healthy' | 'unhealthy' = 'none')
   pid: 7,
   health,
 });
-const exited = (exitCode: number, error = ''): ObservedContainer => ({ kind: 'exited', id: 'c', exitCode, error });
+const exited = (exitCode: number, error = '', checked = false): ObservedContainer => ({
+  kind: 'exited',
+  id: 'c',
+  exitCode,
+  error,
+  checked,
+});
 const says = (state: S, message: string): Step => ({ kind: 'report', state, message });
 const fails = (err: string): Step => ({ kind: 'fail', err });
 const none: Step = { kind: 'none' };
@@ -34,7 +40,8 @@ describe('nextStep', () => {
     ['health not known yet', S.RUNNING, S.STARTING, running('starting'), none],
     ['healthy', S.RUNNING, S.STARTING, running('healthy'), says(S.RUNNING, 'started')],
     ['unhealthy while starting', S.RUNNING, S.STARTING, running('unhealthy'), stop('unhealthy')],
-    ['failed while starting', S.RUNNING, S.STARTING, exited(3), fails('task: non-zero exit (3)')],
+    ['failed at once', S.RUNNING, S.STARTING, exited(3), says(S.RUNNING, 'started')],
+    ['failed before healthy', S.RUNNING, S.STARTING, exited(3, '', true), fails('task: non-zero exit (3)')],
     ['finished while starting', S.RUNNING, S.STARTING, exited(0), says(S.RUNNING, 'started')],
     ['lost while starting', S.RUNNING, S.STARTING, absent, fails('No such container: web.1.t')],
     ['running', S.RUNNING, S.RUNNING, running(), none],

@@ -35,7 +35,7 @@ const NONE: Step = { kind: 'none' };
  */
 export function nextStep(facts: StepFacts): Step {
   const { desired, state } = facts;
-  if (desired >= TaskState.SHUTDOWN) return state >= TaskState.COMPLETE ? NONE : shutDown(facts.container);
+  if (desired >= TaskState.SHUTDOWN) return shutDown(facts);
   if (state > desired) return NONE;
   switch (state) {
     case TaskState.PREPARING:
@@ -63,14 +63,16 @@ function start(facts: StepFacts): Step {
     case 'absent':
       return gone(facts);
     case 'created':
+      // Tried before a crash: a task is started once.
+      if (container.failedStart) return { kind: 'fail', err: startFailed(container.failedStart.error) };
       return facts.inputsReady ? { kind: 'start', id: container.id } : NONE;
     case 'running':
       if (container.health === 'starting') return NONE;
       if (container.health === 'unhealthy') return { kind: 'stop', id: container.id, because: 'unhealthy' };
       return report(TaskState.RUNNING, 'started');
     case 'exited':
-      // A clean exit before we saw it run: RUNNING first, then COMPLETE, as for any other task.
-      if (container.exitCode === 0) return report(TaskState.RUNNING, 'started');
+      // It ended before it was seen to run. Without a health check it did run; with one, only a clean exit counts as that.
+      if (!container.checked || container.exitCode === 0) return report(TaskState.RUNNING, 'started');
       return failed(facts, container);
   }
 }
@@ -89,9 +91,15 @@ function watch(facts: StepFacts): Step {
   }
 }
 
-function shutDown(container: ObservedContainer): Step {
+/** Whatever we said of the task: what is to be down must not run. */
+function shutDown({ container, state }: StepFacts): Step {
   if (container.kind === 'running') return { kind: 'stop', id: container.id, because: 'requested' };
-  return report(TaskState.SHUTDOWN, 'shutdown');
+  return state >= TaskState.COMPLETE ? NONE : report(TaskState.SHUTDOWN, 'shutdown');
+}
+
+/** Docker's words for a container that could not be started. */
+export function startFailed(cause: string): string {
+  return `starting container failed: ${cause}`;
 }
 
 function gone(facts: StepFacts): Step {

@@ -9,7 +9,7 @@ import { type Task, TaskState, type TaskStatus } from '#proto/gen/swarmkit/types
 import { NO_CONTAINER, type ResolvedTask, type TaskOperations } from './operations.ts';
 import type { Outbox } from './outbox.ts';
 import { type ContainerFacts, firstStatus, moved } from './status.ts';
-import { failureState, nextStep, type Step } from './step.ts';
+import { failureState, nextStep, type Step, startFailed } from './step.ts';
 import type { TaskStore } from './store.ts';
 
 /** The tasks assigned to this node, each kept moving towards what the manager wants. */
@@ -81,10 +81,13 @@ export function createTasks(options: TasksOptions): Tasks {
     retryMs: RETRY_MS,
   });
 
+  let closed = false;
+
   const pass = async (id: string): Promise<void> => {
     const entry = entries.get(id);
     if (!entry) return;
     for (let moves = 0; moves < MOST_MOVES; moves++) {
+      if (closed) return;
       if (!entry.assigned) return dismiss(id, entry);
       if (!(await move(id, entry))) return;
     }
@@ -93,10 +96,11 @@ export function createTasks(options: TasksOptions): Tasks {
 
   /** One observe, plan, apply, record. False when there is nothing more to do now. */
   const move = async (id: string, entry: Entry): Promise<boolean> => {
-    const { task, status } = parts(entry.record);
     const resolved = resolve(id, entry);
     if (!resolved) return false;
-    const facts = needsContainer(task, status) ? await resolved.observe() : NO_CONTAINER;
+    const facts = needsContainer(entry.record) ? await resolved.observe() : NO_CONTAINER;
+    if (closed || !entry.assigned) return true;
+    const { task, status } = parts(entry.record); // the manager may have changed its mind during the look at the engine
     const step = nextStep({
       desired: task.desiredState,
       state: status.state,
@@ -145,7 +149,7 @@ export function createTasks(options: TasksOptions): Tasks {
           await resolved.start(step.id);
         } catch (error) {
           if (error instanceof EngineUnreachable) throw error;
-          fail(id, entry, `starting container failed: ${errorText(error)}`, await resolved.observe());
+          fail(id, entry, startFailed(errorText(error)), await resolved.observe());
         }
         return true;
       case 'stop':
@@ -265,6 +269,7 @@ export function createTasks(options: TasksOptions): Tasks {
     },
     idle: reconciler.idle,
     close: async () => {
+      closed = true;
       for (const entry of entries.values()) entry.preparing?.abort(new Error('netd is stopping'));
       await reconciler.stop();
     },
@@ -272,8 +277,9 @@ export function createTasks(options: TasksOptions): Tasks {
 }
 
 /** A move that changes only our word needs no look at the engine. */
-function needsContainer(task: Task, status: TaskStatus): boolean {
-  if (task.desiredState >= TaskState.SHUTDOWN) return status.state < TaskState.COMPLETE;
+function needsContainer(record: TaskRecord): boolean {
+  const { task, status } = parts(record);
+  if (task.desiredState >= TaskState.SHUTDOWN) return true;
   const { state } = status;
   return state === TaskState.PREPARING || state === TaskState.STARTING || state === TaskState.RUNNING;
 }
