@@ -19,6 +19,8 @@ export interface IssueRequest {
   readonly connect: (signal: AbortSignal) => Promise<CaConnection>;
   /** Pause between attempts to hand the request in, in milliseconds. */
   readonly pauseMs: number;
+  /** Told of each failure that is not the end. */
+  readonly onSetback?: (error: unknown) => void;
 }
 
 export interface IssuedCertificate {
@@ -62,7 +64,7 @@ export async function issueCertificate(
 }
 
 async function submit(
-  { csrPem, token, availability, connect, pauseMs }: IssueRequest,
+  { csrPem, token, availability, connect, pauseMs, onSetback }: IssueRequest,
   { clock, log }: IssueTools,
   signal: AbortSignal,
 ): Promise<{ nodeId: string; connection: CaConnection }> {
@@ -81,6 +83,7 @@ async function submit(
       const final = finalRefusal(error, token !== '');
       if (final) throw final;
       if (attempt === SUBMIT_ATTEMPTS) throw error;
+      onSetback?.(error);
       log.warn(
         { attempt, attempts: SUBMIT_ATTEMPTS, error: errorChain(error) },
         'certificate request not taken, trying again',
@@ -94,7 +97,7 @@ async function submit(
 async function poll(
   nodeId: string,
   first: CaConnection,
-  { csrPem, token, connect }: IssueRequest,
+  { csrPem, token, connect, onSetback }: IssueRequest,
   { clock, random, log }: IssueTools,
   signal: AbortSignal,
 ): Promise<IssuedCertificate> {
@@ -123,6 +126,7 @@ async function poll(
         if (++losses === POLL_MAX_LOSSES) throw error;
         connection?.done('bad');
         connection = undefined;
+        onSetback?.(error);
         log.warn({ nodeId, error: errorChain(error) }, 'lost the manager while waiting for a certificate');
       }
       await clock.sleep(jitteredBackoffMs(failures, POLL_BACKOFF, random), signal);

@@ -7,7 +7,7 @@ import { FakeCa, newRoot } from '#test/fake-manager/ca.ts';
 import { FakeCaServices } from '#test/fake-manager/ca-services.ts';
 import { EagerClock } from '#test/fake-manager/eager-clock.ts';
 import { FakeManager } from '#test/fake-manager/server.ts';
-import { type JoinOptions, joinCluster } from './join.ts';
+import { type JoinOptions, type JoinProgress, joinCluster } from './join.ts';
 import { Remotes } from './remotes.ts';
 import { parseJoinToken } from './token.ts';
 
@@ -77,6 +77,19 @@ describe('joinCluster', () => {
     await join({ token: parseJoinToken(ca.token('worker', 2)) });
     await join({ token: parseJoinToken(ca.token('worker', 2, true)), fips: true });
     expect(services.nodes.size).toBe(2);
+  });
+
+  test('tells how far it has come', async () => {
+    services.faults.errors = { count: 1, code: status.UNAVAILABLE, details: 'no leader' };
+    const told: JoinProgress[] = [];
+    await join({ onProgress: (progress) => told.push(progress) });
+    const address = manager.address;
+    expect(told).toEqual([
+      { step: 'root-ca', attempt: 1, address, lastError: null },
+      { step: 'certificate', attempt: 1, address, lastError: null },
+      { step: 'certificate', attempt: 1, address, lastError: expect.stringContaining('no leader') },
+      { step: 'certificate', attempt: 2, address, lastError: expect.stringContaining('no leader') },
+    ]);
   });
 
   test('logs neither token nor key', async () => {

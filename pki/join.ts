@@ -30,6 +30,20 @@ export interface JoinOptions {
   readonly log: Logger;
   /** Whether this runtime is in FIPS mode; by default what `crypto.getFips()` says. */
   readonly fips?: boolean;
+  /** Told of every step and every failure that is not the end, for whoever watches. */
+  readonly onProgress?: (progress: JoinProgress) => void;
+}
+
+/** How far a join has come. */
+export interface JoinProgress {
+  /** `root-ca`: fetching and pinning the root; `certificate`: asking for one. */
+  readonly step: 'root-ca' | 'certificate';
+  /** Connections begun in this step. */
+  readonly attempt: number;
+  /** The manager being tried, `host:port`. */
+  readonly address: string;
+  /** What went wrong last in this step, if anything did. */
+  readonly lastError: string | null;
 }
 
 /** Attempts to download the root, and the pause between attempts of either step (spec swarmkit-worker §1.2). */
@@ -61,10 +75,12 @@ export async function joinCluster(options: JoinOptions, signal: AbortSignal): Pr
   log.info({ rootDigest: token.digestHex }, 'root CA matches the join token');
   const { keyPem, csrPem } = await createSigningRequest();
   const availability = AVAILABILITIES[options.availability];
-  const connect = caConnector(remotes, (address, limits) =>
-    dialManager({ address, serverName: 'swarm-ca', rootBundle }, limits),
-  );
-  const request = { csrPem, token: token.text, availability, connect, pauseMs: PAUSE_MS };
+  const progress = progressOf('certificate', options);
+  const connect = caConnector(remotes, (address, limits) => {
+    progress.attempt(address);
+    return dialManager({ address, serverName: 'swarm-ca', rootBundle }, limits);
+  });
+  const request = { csrPem, token: token.text, availability, connect, pauseMs: PAUSE_MS, onSetback: progress.setback };
   const issued = await issueCertificate(request, options, signal);
   const credentials = parseCredentials({ rootBundle, certificatePem: issued.certificatePem, keyPem }, clock.now());
   if (credentials.role === 'manager') throw managerToken(credentials.nodeId);
@@ -76,9 +92,11 @@ export async function joinCluster(options: JoinOptions, signal: AbortSignal): Pr
 async function fetchPinnedRoot(options: JoinOptions, signal: AbortSignal): Promise<Uint8Array> {
   const { token, remotes, clock, log } = options;
   const mismatched = new Set<string>();
+  const progress = progressOf('root-ca', options);
   let excluding: string | undefined;
   for (let attempt = 1; ; attempt++) {
     const peer = remotes.select(excluding);
+    progress.attempt(peer.addr);
     try {
       const bundle = await downloadRootBundle(peer.addr, { timeoutMs: CA_TIMEOUT_MS, signal });
       checkDigest(bundle, token, peer.addr);
@@ -91,6 +109,7 @@ async function fetchPinnedRoot(options: JoinOptions, signal: AbortSignal): Promi
       if (isNetdError(error, 'wrong-ca') || isNetdError(error, 'bad-root')) mismatched.add(peer.addr);
       const hopeless = remotes.peers().every(({ addr }) => mismatched.has(addr));
       if (hopeless || attempt === DOWNLOAD_ATTEMPTS) throw error;
+      progress.setback(error);
       log.warn(
         { attempt, attempts: DOWNLOAD_ATTEMPTS, manager: peer.addr, error: errorChain(error) },
         'no root CA, trying again',
@@ -98,6 +117,18 @@ async function fetchPinnedRoot(options: JoinOptions, signal: AbortSignal): Promi
     }
     await clock.sleep(PAUSE_MS, signal);
   }
+}
+
+function progressOf(step: JoinProgress['step'], { onProgress }: JoinOptions) {
+  let progress: JoinProgress = { step, attempt: 0, address: '', lastError: null };
+  const tell = (change: Partial<JoinProgress>) => {
+    progress = Object.freeze({ ...progress, ...change });
+    onProgress?.(progress);
+  };
+  return {
+    attempt: (address: string) => tell({ attempt: progress.attempt + 1, address }),
+    setback: (error: unknown) => tell({ lastError: errorChain(error) }),
+  };
 }
 
 function checkDigest(bundle: Uint8Array, token: JoinToken, address: string): void {
