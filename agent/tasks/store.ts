@@ -1,5 +1,6 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { writeFileAtomic } from '#base/atomic-file.ts';
@@ -25,26 +26,57 @@ export interface TaskStore {
 
 /** A burst of changes is one write: the file lags the truth by at most this. */
 const WRITE_DELAY_MS = 1000;
+/** Records are encoded up to this many bytes a turn of the event loop, which takes some 5 ms. */
+const ENCODED_BYTES_PER_TURN = 64 * 1024;
+
+interface Stored {
+  record: TaskRecord;
+  /** As in the file, or on its way there; absent until first encoded. */
+  bytes?: Uint8Array;
+  /** The record is newer than the bytes. */
+  stale: boolean;
+}
 
 export function createTaskStore(stateDir: string): TaskStore {
   const path = join(stateDir, 'tasks.pb');
-  const encoded = new Map<string, Uint8Array>();
+  const stored = new Map<string, Stored>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
-  let dirty = false;
+  let dirty = false; // something may have changed
+  let unwritten = false; // something has
   let problem: string | undefined;
+  let damage: string | undefined;
 
   const write = async () => {
     dirty = false;
+    await encodeStale();
+    if (!unwritten) return;
+    unwritten = false;
     const writer = new BinaryWriter();
-    for (const bytes of encoded.values()) writer.bytes(bytes);
+    for (const { bytes } of stored.values()) if (bytes) writer.bytes(bytes);
     try {
       await writeFileAtomic(path, writer.finish(), 0o600);
       problem = undefined;
     } catch (error) {
       dirty = true;
+      unwritten = true;
       problem = `the tasks of this node cannot be written to ${path}: ${errorText(error)}`;
       schedule();
+    }
+  };
+  /** Encodes what is new, with a turn for everything else in between. What comes meanwhile asks for the next write. */
+  const encodeStale = async () => {
+    let encoded = 0;
+    for (const entry of stored.values()) {
+      if (!entry.stale) continue;
+      const bytes = toBinary(TaskRecordSchema, entry.record);
+      entry.stale = false;
+      if (!entry.bytes || Buffer.compare(entry.bytes, bytes) !== 0) unwritten = true;
+      entry.bytes = bytes;
+      encoded += bytes.length;
+      if (encoded < ENCODED_BYTES_PER_TURN) continue;
+      encoded = 0;
+      await nextTurn();
     }
   };
   const flush = () => {
@@ -71,32 +103,39 @@ export function createTaskStore(stateDir: string): TaskStore {
         });
       });
       const { records, bad } = decodeRecords(bytes);
+      for (const record of records) stored.set(record.task?.id ?? '', { record, stale: true });
       if (bad !== undefined) {
         await rename(path, `${path}.unreadable`);
-        problem = `${path} was damaged (${bad}); ${records.length} tasks could be read, the rest comes from the manager`;
+        changed(); // what could be read is no longer in the file
+        damage = `${path} was damaged (${bad}); ${records.length} tasks could be read, the rest comes from the manager`;
       }
-      for (const record of records) encoded.set(record.task?.id ?? '', toBinary(TaskRecordSchema, record));
       return records;
     },
     put: (record) => {
       const id = record.task?.id ?? '';
-      const bytes = toBinary(TaskRecordSchema, record);
-      const known = encoded.get(id);
-      if (known && Buffer.compare(known, bytes) === 0) return;
-      encoded.set(id, bytes);
+      const known = stored.get(id);
+      if (known) Object.assign(known, { record, stale: true });
+      else stored.set(id, { record, stale: true });
       changed();
     },
     remove: (taskId) => {
-      if (encoded.delete(taskId)) changed();
+      const known = stored.get(taskId);
+      if (!known) return;
+      stored.delete(taskId);
+      if (known.bytes) unwritten = true;
+      changed();
     },
     flush,
     wipe: async () => {
-      encoded.clear();
-      dirty = false;
+      stored.clear();
       await flush();
+      clearTimeout(timer);
+      timer = undefined;
+      dirty = false;
+      unwritten = false;
       await rm(path, { force: true });
     },
-    problem: () => problem,
+    problem: () => problem ?? damage,
   };
 }
 
@@ -108,7 +147,7 @@ export function decodeRecords(bytes: Uint8Array): { readonly records: readonly T
     const offset = reader.pos;
     try {
       const record = fromBinary(TaskRecordSchema, reader.bytes());
-      if (!record.task?.id) throw new Error('a record without a task');
+      if (!record.task?.id || !record.status) throw new Error('a record without a task or its status');
       records.push(record);
     } catch (error) {
       return { records, bad: `at offset ${offset}: ${errorText(error)}` };
