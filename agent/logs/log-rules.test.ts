@@ -35,7 +35,7 @@ describe('followStep', () => {
   const absent: ObservedContainer = { kind: 'absent' };
   const created: ObservedContainer = { kind: 'created', id: 'c' };
   const running: ObservedContainer = { kind: 'running', id: 'c', pid: 1, health: 'starting' };
-  const exited: ObservedContainer = { kind: 'exited', id: 'c', exitCode: 0, error: '' };
+  const exited: ObservedContainer = { kind: 'exited', id: 'c', exitCode: 0, error: '', checked: false };
   it.each<[string, S, ObservedContainer | undefined, FollowFacts['lastRead'], string]>([
     ['assigned', S.ASSIGNED, absent, 'none', 'wait'],
     ['prepared', S.READY, created, 'none', 'wait'],

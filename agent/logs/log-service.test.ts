@@ -103,6 +103,7 @@ describe('without follow', () => {
     }));
     const got = broker.messages('sub').map((m) => ({ ...m, data: Uint8Array.from(m.data) }));
     expect(got).toEqual(expected.map((message) => expect.objectContaining(message)));
+    expect(said.join('')).not.toContain('failed'); // that there is no response message is no failure
   });
 
   it('answers when no task matches', async () => {
@@ -145,13 +146,13 @@ describe('without follow', () => {
   });
 
   it('reads a terminal', async () => {
-    engine.add('web.task1', [line('$ ls\r\n'), line('a b\r\n')], { tty: true });
+    engine.add('web.task1', [line('$ ls\r\n'), line('a b\r\n'), line('$ ')], { tty: true });
     setTask('task1', S.RUNNING);
     await serve();
     subscribe('sub');
     await closed('sub');
-    expect(broker.messages('sub').map(({ stream }) => stream)).toEqual([LogStream.STDOUT, LogStream.STDOUT]);
-    expect(broker.lines('sub')).toEqual(['$ ls\r\n', 'a b\r\n']);
+    expect(broker.messages('sub').every(({ stream }) => stream === LogStream.STDOUT)).toBe(true);
+    expect(broker.lines('sub')).toEqual(['$ ls\r\n', 'a b\r\n', '$ ']);
   });
 
   it('keeps to tail, since and streams', async () => {
@@ -211,11 +212,11 @@ describe('without follow', () => {
     expect(said.join('')).toMatch(/a frame of \d+ bytes/);
   });
 
-  it('closes when the engine is stuck', async () => {
+  it.each(['inspect', 'logs', 'the rest of a log'] as const)('closes when the engine is stuck at %s', async (call) => {
     clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms === SILENCE_LIMIT_MS ? 20 : ms, signal) };
     engine.add('web.task1', [line('x\n')]);
     setTask('task1', S.RUNNING);
-    engine.stuck = true;
+    engine.stuck = call;
     await serve();
     subscribe('sub');
     await closed('sub');
@@ -332,15 +333,38 @@ describe('with follow', () => {
     expect(engine.open).toBe(0);
   });
 
-  it('lets go of a task that is removed before it starts', async () => {
+  it('wakes for every change of a task that waits', async () => {
+    setTask('task1', S.ASSIGNED);
     await serve();
     subscribe('sub', { follow: true });
+    await until(() => expect(engine.inspected).toBe(1));
+    setTask('task1', S.PREPARING);
+    await until(() => expect(engine.inspected).toBe(2));
+    engine.add('web.task1', [], { status: 'created' });
+    setTask('task1', S.READY);
+    await until(() => expect(engine.inspected).toBe(3));
+    engine.start('web.task1');
+    engine.write('web.task1', line('x\n'));
+    setTask('task1', S.STARTING);
+    await shows('sub', ['x\n']);
+  });
+
+  it('takes a task that is given back for a new one', async () => {
+    await serve();
+    subscribe('sub', { follow: true });
+    await until(() => expect(said.join('')).toContain('log subscription'));
     setTask('task1', S.ASSIGNED);
+    await until(() => expect(engine.inspected).toBe(1));
     removeTask('task1');
-    setTask('task1', S.ASSIGNED); // the same task given back
+    setTask('task1', S.ASSIGNED);
+    await until(() => expect(engine.inspected).toBe(2));
     engine.add('web.task1', [line('x\n')]);
     setTask('task1', S.RUNNING);
     await shows('sub', ['x\n']);
+    expect(engine.open).toBe(1);
+    engine.write('web.task1', line('y\n'));
+    await shows('sub', ['x\n', 'y\n']);
+    expect(engine.asked).toHaveLength(1);
   });
 
   it('stays open when a log cannot be read', async () => {

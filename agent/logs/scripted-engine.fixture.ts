@@ -20,8 +20,10 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
   readonly #containers = new Map<string, ScriptedContainer>();
   readonly #streams = new Set<Readable>();
   #away = false;
-  /** Answers nothing any more, neither yes nor no. */
-  stuck = false;
+  /** What it answers no more, neither yes nor no. */
+  stuck: 'nothing' | 'inspect' | 'logs' | 'the rest of a log' = 'nothing';
+  /** Calls of inspectContainer answered so far. */
+  inspected = 0;
   /** Bytes of logs that were taken from the engine (of those that do not follow). */
   sentBytes = 0;
   /** Calls of containerLogs so far. */
@@ -81,7 +83,8 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
   }
 
   inspectContainer = async (name: string): Promise<ContainerInspect | undefined> => {
-    await this.#answer();
+    await this.#answer('inspect');
+    this.inspected++;
     const container = this.#containers.get(name);
     if (!container) return undefined;
     const { tty, status } = container;
@@ -89,9 +92,9 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
     return { Id: name, State, Config: { Tty: tty } } as ContainerInspect;
   };
 
-  containerLogs = async (id: string, options: ContainerLogOptions, signal: AbortSignal): Promise<Readable> => {
+  containerLogs = async (id: string, options: ContainerLogOptions): Promise<Readable> => {
     this.asked.push({ id, options });
-    await this.#answer();
+    await this.#answer('logs');
     const container = this.#container(id);
     if (container.refusal) throw container.refusal;
     // A log can be followed only while the container runs; else the engine tells what there is and ends.
@@ -102,7 +105,6 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
       : Readable.from(this.#count(chunksOf(past, container.tty, options)));
     this.#streams.add(stream);
     stream.on('error', () => {});
-    signal.addEventListener('abort', () => stream.destroy(signal.reason), { once: true });
     return stream;
   };
 
@@ -118,11 +120,12 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
     return stream;
   }
 
-  *#count(chunks: Iterable<Buffer>): Generator<Buffer> {
+  async *#count(chunks: Iterable<Buffer>): AsyncGenerator<Buffer> {
     for (const chunk of chunks) {
       this.sentBytes += chunk.length;
       yield chunk;
     }
+    if (this.stuck === 'the rest of a log') await new Promise(() => {});
   }
 
   #container(name: string): ScriptedContainer {
@@ -131,8 +134,8 @@ export class ScriptedEngine implements Pick<Engine, 'containerLogs' | 'inspectCo
     return container;
   }
 
-  async #answer(): Promise<void> {
-    if (this.stuck) await new Promise(() => {});
+  async #answer(call: 'inspect' | 'logs'): Promise<void> {
+    if (this.stuck === call) await new Promise(() => {});
     if (this.#away) throw new EngineUnreachable('unix:///run/docker.sock', new Error('connect ECONNREFUSED'));
   }
 }

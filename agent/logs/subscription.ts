@@ -54,7 +54,8 @@ export function createSubscription(
       follow = (task) => {
         const changes = createNotifier();
         followed.set(task.id, changes);
-        followTaskLog(context, task, changes, inside).catch(reject);
+        const gone = () => followed.get(task.id) !== changes;
+        followTaskLog(context, task, { wait: changes.wait, gone }, inside).catch(reject);
       };
       for (const task of wanted()) follow(task);
     });

@@ -3,7 +3,6 @@ import { observedContainer } from '#agent/tasks/observed.ts';
 import type { Clock } from '#base/clock.ts';
 import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
-import type { Notifier } from '#base/notifier.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
 import { type Task, TaskState } from '#proto/gen/swarmkit/types_pb.js';
 import { readContainerLog, withinSilenceLimit } from './container-log.ts';
@@ -31,6 +30,14 @@ export interface TaskLogContext extends LogSources {
   readonly publisher: Publisher;
 }
 
+/** What happens to a task that is followed. */
+export interface TaskNews {
+  /** Resolves when something about the task is new. */
+  readonly wait: (signal: AbortSignal) => Promise<void>;
+  /** The node has forgotten the task; if it is given back, that is another's concern. */
+  readonly gone: () => boolean;
+}
+
 /** How soon to look again for a container that is about to start, or an engine that is away. */
 const LOOK_AGAIN_MS = 500;
 
@@ -44,7 +51,7 @@ const LOOK_AGAIN_MS = 500;
 export async function sendTaskLog(context: TaskLogContext, task: Task, signal: AbortSignal): Promise<void> {
   try {
     const inspect = await look(context, task, signal);
-    if (inspect === undefined || observedContainer(inspect).kind === 'created') return;
+    if (inspect === undefined) return;
     await read(context, inspect, createTaskSender({ ...context, task }, signal), signal);
   } catch (error) {
     signal.throwIfAborted();
@@ -56,14 +63,13 @@ export async function sendTaskLog(context: TaskLogContext, task: Task, signal: A
  * Sends a task's log as it grows, from the start of its container, waiting for that if need be, until container or task
  * has ended. When the engine goes away and comes back, sending goes on where it was.
  *
- * @param changes wakes us when something about the task is new
  * @param signal aborts too when publishing has failed
  * @throws only `signal.reason`
  */
 export async function followTaskLog(
   context: TaskLogContext,
   followed: Task,
-  changes: Notifier,
+  news: TaskNews,
   signal: AbortSignal,
 ): Promise<void> {
   let request = context.request;
@@ -72,11 +78,11 @@ export async function followTaskLog(
   for (;;) {
     const turn = new AbortController();
     const inside = AbortSignal.any([signal, turn.signal]);
-    const changed = changes.wait(inside); // before we look, so that what changes meanwhile wakes us
+    const changed = news.wait(inside); // before we look, so that what changes meanwhile wakes us
     changed.catch(() => {}); // nobody waits for it while we read
     try {
       const record = context.tasks.get(followed.id);
-      if (record === undefined) return;
+      if (record === undefined || news.gone()) return;
       const state = record.status?.state ?? TaskState.NEW;
       const seen = await lookUnlessAway(context, followed, signal);
       const container = seen && observedContainer(seen.inspect);
