@@ -1,12 +1,24 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit tests sit beside the file they test. Suites that need root, namespaces or real engines live under test/ and are
-// run by scripts/test.ts with their own projects, so that `npm run check` stays quick and needs no privileges.
+// Unit tests sit beside the file they test; they need no privileges and are all that `npm run check` runs. The other
+// projects are for `npm test`, one after the other, so that long simulations and real engines do not slow each other down.
 export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['{agent,netd,pki,proto,base,scripts}/**/*.test.ts', 'test/unit/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['{agent,netd,pki,proto,base,scripts}/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/{sim,fuzz}/**/*.test.ts'],
+          testTimeout: 300_000,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         test: {
@@ -14,7 +26,8 @@ export default defineConfig({
           include: ['test/{hosts,conformance,surviving,pki}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
