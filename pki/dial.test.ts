@@ -1,6 +1,13 @@
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CA } from '#proto/gen/swarmkit/ca_pb.js';
 import { callUnary } from '#proto/grpc.ts';
@@ -50,6 +57,7 @@ const serve = async (server: Server): Promise<string> => {
   });
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 };
+const openOn = (server: Server) => promisify(server.getConnections.bind(server))();
 const expectError = (work: Promise<unknown>, code: string, text: string | RegExp) =>
   expect(work).rejects.toMatchObject({ code, message: expect.stringMatching(text), mend: expect.any(String) });
 
@@ -95,6 +103,30 @@ describe('dialManager reaches', () => {
     expect(await reach(targetOf(manager.address, workerOf(ca)))).toBe('w0rker');
   });
 
+  test('nothing stays open once the client is closed, also when the manager has stopped answering', async () => {
+    const manager = await listen();
+    const frozen = { now: false };
+    const sides: Socket[] = [];
+    const wire = createTcpServer({ allowHalfOpen: true }, (client) => {
+      sides.push(client);
+      const target = connectTcp(Number(manager.address.split(':')[1]), '127.0.0.1');
+      client.on('data', (bytes) => frozen.now || target.write(bytes));
+      client.on('error', () => {});
+      target.on('data', (bytes) => frozen.now || client.write(bytes));
+      client.on('close', () => target.destroy());
+    });
+    const client = await dialManager(targetOf(await serve(wire), workerOf(ca)), LIMITS);
+    frozen.now = true;
+    const call = callUnary(client, CA.method.getRootCACertificate, {}, { timeoutMs: 50 });
+    await expect(call).rejects.toThrow('DEADLINE_EXCEEDED');
+    client.close();
+    // Only a socket that is gone altogether answers a byte with a reset; one that waits for the other side's end takes it.
+    const reset = () => {
+      for (const side of sides) side.write('?');
+      expect(sides.map((side) => side.destroyed)).toEqual([true]);
+    };
+    await vi.waitFor(reset, { timeout: 3_000 });
+  });
   test('nothing stays open once the client is closed', async () => {
     const manager = await listen();
     const client = await dialManager(targetOf(manager.address, workerOf(ca)), LIMITS);
@@ -179,9 +211,11 @@ describe('dialManager refuses', () => {
     );
   });
   test('a server that accepts and says nothing, in time', async () => {
-    const address = await serve(createTcpServer());
+    const silent = createTcpServer((socket) => socket.resume());
+    const address = await serve(silent);
     const dialled = dialManager(targetOf(address, workerOf(ca)), { timeoutMs: 300 });
     await expectError(dialled, 'manager-unreachable', 'did not answer within 0.3 s');
+    await vi.waitFor(async () => expect(await openOn(silent)).toBe(0)); // a descriptor for each attempt would add up
   });
   test('a web server', async () => {
     const address = await serve(createHttpServer((_request, response) => void response.end('hello')));

@@ -1,11 +1,5 @@
 import { checkServerIdentity } from 'node:tls';
-import {
-  type ChannelOptions,
-  Client,
-  connectivityState,
-  ChannelCredentials as GrpcCredentials,
-  type VerifyOptions,
-} from '@grpc/grpc-js';
+import { type Client, ChannelCredentials as GrpcCredentials, type VerifyOptions } from '@grpc/grpc-js';
 import { errorText, NetdError } from '#base/errors.ts';
 import { CA } from '#proto/gen/swarmkit/ca_pb.js';
 import { callUnary } from '#proto/grpc.ts';
@@ -13,6 +7,7 @@ import { type ManagerAddress, parseManagerAddress } from './address.ts';
 import { type Cert, parseRootBundle, readCertificate } from './chain.ts';
 import { type Credentials, isExpired, ownAnchors } from './credentials.ts';
 import { judgeProbe, notAManager, organizationProblem, unreachable } from './dial-verdict.ts';
+import { connectManager } from './manager-client.ts';
 import { encodePem } from './pem.ts';
 import { probe } from './probe.ts';
 
@@ -49,7 +44,8 @@ export async function dialManager(target: DialTarget, limits: DialLimits): Promi
   const roots = parseRootBundle(target.rootBundle, Date.now());
   const { credentials } = target;
   return withDeadline(address, limits, async (signal) => {
-    const attempt = (anchors: readonly Cert[]) => open(address, target.serverName, secure(target, anchors), signal);
+    const attempt = (anchors: readonly Cert[]) =>
+      connectManager(address, target.serverName, secure(target, anchors), signal);
     const own = credentials ? ownAnchors(credentials, Date.now()) : [];
     const first = await attempt(own);
     if (first.connected) return first.client;
@@ -75,7 +71,7 @@ export async function downloadRootBundle(addressText: string, limits: DialLimits
   const address = parseManagerAddress(addressText);
   return withDeadline(address, limits, async (signal) => {
     const unverified = GrpcCredentials.createSsl(null, null, null, { rejectUnauthorized: false });
-    const opened = await open(address, 'swarm-ca', unverified, signal);
+    const opened = await connectManager(address, 'swarm-ca', unverified, signal);
     if (!opened.connected) {
       const found = await probe(address, 'swarm-ca', signal);
       const verdict = judgeProbe(
@@ -96,76 +92,6 @@ export async function downloadRootBundle(addressText: string, limits: DialLimits
       opened.client.close();
     }
   });
-}
-
-type Opened =
-  | { readonly connected: true; readonly client: Client }
-  | { readonly connected: false; readonly problem: string };
-
-/** Spec swarmkit-worker App. B says why for each. */
-const CHANNEL_OPTIONS: ChannelOptions = {
-  // One COMPLETE assignment carries every secret and config of the node.
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  // Managers are dialled directly, whatever the environment says.
-  'grpc.enable_http_proxy': 0,
-  // One connection per client: closing it must not touch, nor be kept open by, another.
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.enable_retries': 0,
-  'grpc.enable_channelz': 0,
-  'grpc.service_config_disable_resolution': 1,
-};
-
-/** One connection attempt, up to and including the server's HTTP/2 settings; Go sends those only to a client it accepts. */
-async function open(
-  address: ManagerAddress,
-  serverName: ServerName,
-  credentials: GrpcCredentials,
-  signal: AbortSignal,
-): Promise<Opened> {
-  const options = { ...CHANNEL_OPTIONS, 'grpc.ssl_target_name_override': serverName };
-  const client = new Client(grpcTarget(address), credentials, options);
-  try {
-    if (await isConnected(client, signal)) return { connected: true, client };
-    const problem = await lastError(client, signal);
-    client.close();
-    return { connected: false, problem };
-  } catch (error) {
-    client.close();
-    throw error;
-  }
-}
-
-/** True once connected, false at the first failure: grpc-js itself would go on trying. */
-function isConnected(client: Client, signal: AbortSignal): Promise<boolean> {
-  const channel = client.getChannel();
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const look = () => {
-      if (signal.aborted) return;
-      const state = channel.getConnectivityState(true);
-      const open = state === connectivityState.IDLE || state === connectivityState.CONNECTING;
-      if (open) return channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, look);
-      signal.removeEventListener('abort', onAbort);
-      resolve(state === connectivityState.READY);
-    };
-    look();
-  });
-}
-
-/** A call on a channel that has failed fails at once, with the reason: the channel tells it in no other way. */
-async function lastError(client: Client, signal: AbortSignal): Promise<string> {
-  try {
-    await callUnary(client, CA.method.getRootCACertificate, {}, { signal });
-    return 'the connection failed once';
-  } catch (error) {
-    signal.throwIfAborted();
-    return errorText(error)
-      .replace(/^.*Last error: (Error: )?/, '')
-      .replace(/\. Resolution note:.*$/, '');
-  }
 }
 
 function secure({ rootBundle, credentials }: DialTarget, anchors: readonly Cert[]): GrpcCredentials {
@@ -201,12 +127,6 @@ function refused(address: ManagerAddress, credentials: Credentials | undefined, 
     });
   }
   return unreachable(address, problem);
-}
-
-/** grpc-js picks its resolver by the scheme; an IP address must not go through DNS. */
-function grpcTarget({ host, text }: ManagerAddress): string {
-  if (host.includes(':')) return `ipv6:${text}`;
-  return /^[\d.]+$/.test(host) ? `ipv4:${text}` : `dns:${text}`;
 }
 
 async function withDeadline<T>(
