@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { TASK_ID_LABEL } from '#agent/container/labels.ts';
 import { silentLogger } from '#base/log.ts';
 import { type Random, seededRandom } from '#base/random.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
@@ -8,6 +9,7 @@ import { TaskState as S, type Task, TaskSchema } from '#proto/gen/swarmkit/types
 import { VirtualClock } from '#test/fake-manager/virtual-clock.ts';
 import { type Behaviour, EngineOfValues } from './engine-of-values.fixture.ts';
 import { createOutbox } from './outbox.ts';
+import { compareWithEngine } from './resync.ts';
 import { createTasks, type Tasks } from './tasks.ts';
 
 /*
@@ -124,6 +126,20 @@ class World {
       vi.advanceTimersByTime(1000);
     }
     await this.#tasks?.idle();
+    this.#resync();
+    await this.#tasks?.idle();
+  }
+
+  /** As a node does on a slow timer. */
+  #resync(): void {
+    const containers = [...this.#engine.containers].map(([taskId, { state }]) => ({
+      Id: taskId,
+      Labels: { [TASK_ID_LABEL]: taskId },
+      State: state,
+    }));
+    const { tasks, strays } = compareWithEngine(this.#tasks?.all() ?? [], containers);
+    for (const taskId of tasks) this.#tasks?.mark(taskId);
+    for (const taskId of strays) this.#engine.vanish(taskId);
   }
 
   check(): void {
