@@ -44,7 +44,9 @@ describe('a bed', () => {
     const next = await host.spawn('demo', ['sleep', '100']);
     await next.crash();
     expect(next.end).toEqual({ exitCode: null, signal: 'SIGKILL' });
-    await expect(host.spawn('bad', ['sh', '-c', 'echo broken; exit 1'])).rejects.toThrow('broken');
+    const bad = await host.spawn('bad', ['sh', '-c', 'echo broken; exit 1']);
+    expect(await bad.ended).toEqual({ exitCode: 1, signal: null });
+    expect([bad.running, bad.logTail()]).toEqual([false, 'broken']);
   });
 
   it('parts hosts and joins them again', async () => {

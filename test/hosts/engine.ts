@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import Docker from 'dockerode';
 import { eventually } from './eventually.ts';
 import type { HostProcess } from './host-process.ts';
@@ -19,12 +19,15 @@ export interface EngineOptions {
 /** A slow machine under load takes a few seconds; a daemon that cannot start ends much earlier. */
 const START_TIMEOUT_MS = 60_000;
 
+const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
+
 /** The host's Docker engine. */
 export class Engine {
   readonly #host: Shell;
   readonly #cgroup: string;
   #options: EngineOptions = {};
   #process: HostProcess | undefined;
+  #containerd: HostProcess | undefined;
 
   /** `cgroup` is the parent of the control groups of the host's containers. */
   constructor(host: Shell, cgroup: string) {
@@ -62,9 +65,10 @@ export class Engine {
     this.#options = options ?? this.#options;
     mkdirSync(this.#host.path('/etc/docker'), { recursive: true });
     writeFileSync(this.#host.path('/etc/docker/daemon.json'), JSON.stringify(this.#daemonJson()));
+    await this.#startContainerd();
     // A killed daemon leaves it; its number may be somebody else's by now.
     rmSync(this.#host.path('/run/docker.pid'), { force: true });
-    const daemon = await this.#host.spawn('dockerd', ['dockerd']);
+    const daemon = await this.#host.spawn('dockerd', ['dockerd', '--containerd', CONTAINERD_SOCKET]);
     this.#process = daemon;
     const api = this.api();
     await eventually(
@@ -93,6 +97,20 @@ export class Engine {
   /** Puts an image into the engine's store under the given name; it has no registry digest. */
   async load(image: Image = busyboxImage(), reference: string = BUSYBOX): Promise<void> {
     await this.#host.run(['docker', 'load', '--quiet'], { input: dockerArchive(image, [reference]) });
+  }
+
+  /** containerd is a service of its own, as on a real host; it outlives dockerd, and is started when there is none. */
+  async #startContainerd(): Promise<void> {
+    if (this.#containerd?.running === true) return;
+    const socket = this.#host.path(CONTAINERD_SOCKET);
+    rmSync(socket, { force: true });
+    const daemon = await this.#host.spawn('containerd', ['containerd', '--log-level', 'warn']);
+    this.#containerd = daemon;
+    await eventually(`containerd of ${this.#host.name} listens`, () => !daemon.running || existsSync(socket), {
+      timeoutMs: START_TIMEOUT_MS,
+      intervalMs: 10,
+    });
+    if (!daemon.running) throw new Error(`containerd of ${this.#host.name} ended: ${daemon.logTail()}`);
   }
 
   #daemonJson(): Readonly<Record<string, unknown>> {

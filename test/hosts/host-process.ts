@@ -8,10 +8,13 @@ export interface ProcessEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** The number of a process that was gone before it could be seen; no process has it. */
+const GONE_PID = 0;
+
 /** A daemon inside a test host. */
 export class HostProcess {
   readonly name: string;
-  /** Process number as this machine counts (`/proc/PID/status` gives memory, `stat` gives CPU time). */
+  /** Process number as this machine counts: `/proc/PID/status` gives memory, `stat` CPU time. */
   readonly pid: number;
   /** Resolves when the process has ended; never rejects. */
   readonly ended: Promise<ProcessEnd>;
@@ -29,9 +32,8 @@ export class HostProcess {
   }
 
   /**
-   * Starts `argv`, an nsenter(1) command line, with its output appended to `logPath`.
-   *
-   * @throws Error with the log when it ends at once.
+   * Starts `argv`, an nsenter(1) command line, with its output appended to `logPath`. It may end at any moment, also before
+   * this returns.
    */
   static async start(
     name: string,
@@ -44,19 +46,15 @@ export class HostProcess {
     const entering = spawn(file, args, { env, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     const ended = endOf(entering);
-    let early = false;
+    let gone = false;
     void ended.then(() => {
-      early = true;
+      gone = true;
     });
     const pid = await eventually(
       `${name} started`,
-      () => {
-        if (early) return 0;
-        return entering.pid === undefined ? undefined : childrenOf(entering.pid)[0];
-      },
+      () => (gone || entering.pid === undefined ? GONE_PID : childrenOf(entering.pid)[0]),
       { timeoutMs: 10_000, intervalMs: 2 },
     );
-    if (pid === 0) throw new Error(`${name} ended at once: ${tail(logPath)}`);
     return new HostProcess(name, pid, ended, logPath);
   }
 
