@@ -68,7 +68,8 @@ export class HostProcess {
   }
 
   kill(signal: NodeJS.Signals): void {
-    if (this.running) sendSignal(this.pid, signal);
+    // Number 0 would mean the whole process group of this process (kill(2)).
+    if (this.running && this.pid !== GONE_PID) sendSignal(this.pid, signal);
   }
 
   /** Asks it to end, insists with SIGKILL after `graceMs`, and waits until it is gone. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { CommandOptions, CommandResult } from './command.ts';
 import { eventually } from './eventually.ts';
 import type { Host } from './host.ts';
@@ -57,14 +59,11 @@ export class Netd {
     );
   }
 
-  /** Starts `netd agent` and waits until its local API answers `netd status`. */
+  /** Starts `netd agent` and waits until its local API takes connections. @throws Error with its log when it ends instead. */
   async start(flags: readonly string[] = []): Promise<void> {
     await this.spawn(flags);
-    await eventually(`netd on ${this.host.name} answers`, async () => {
-      if (!this.running) return true;
-      // Exit status 4: daemon not reachable; every other one is an answer.
-      return (await this.exec(['status'])).exitCode !== 4;
-    });
+    const answers = async () => !this.running || (await connects(this.socketPath));
+    await eventually(`netd on ${this.host.name} answers`, answers, { intervalMs: 20 });
     if (!this.running) throw new Error(`netd on ${this.host.name} ended: ${this.process.logTail()}`);
   }
 
@@ -105,6 +104,14 @@ export class Netd {
   #command(args: readonly string[]): readonly string[] {
     return [...NETD_COMMAND, ...args, '--run-dir', this.runDir];
   }
+}
+
+/** Whether a server listens on the unix socket (a daemon that was killed leaves its file behind). */
+async function connects(path: string): Promise<true> {
+  const socket = connect(path);
+  await once(socket, 'connect');
+  socket.destroy();
+  return true;
 }
 
 /** Starts netd on the host and waits until it answers. */
