@@ -27,6 +27,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
+          // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.
+          maxConcurrency: 24,
           sequence: { groupOrder: 2 },
         },
       },
