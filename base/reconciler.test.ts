@@ -92,7 +92,7 @@ describe('createReconciler', () => {
       await new Promise((resolve) => setImmediate(resolve));
       most = Math.max(most, begun - before);
     }
-    expect(most).toBeLessThanOrEqual(50);
+    expect(most).toBeLessThanOrEqual(10);
     await reconciler.idle();
   });
 

@@ -24,7 +24,7 @@ export interface ReconcilerOptions {
 }
 
 /** The first part of each pass runs in one go, and so would all of a thousand: sockets get their turn in between. */
-const MOST_STARTS_PER_TURN = 16;
+const MOST_STARTS_PER_TURN = 4;
 /** The longest delay setTimeout takes, in milliseconds; it makes 1 of anything beyond. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

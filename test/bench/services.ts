@@ -1,0 +1,75 @@
+import type Docker from 'dockerode';
+import type { Host } from '#test/hosts/host.ts';
+import { BUSYBOX } from '#test/hosts/image.ts';
+
+/** Services as the benchmarks make them: on one node, on the host's network, image there already. */
+
+const POLL_MS = 5;
+const PATIENCE_MS = 300_000;
+
+/** Creates a service and waits until the manager shows that many tasks RUNNING. Returns milliseconds from the request on. */
+export async function createService(manager: Host, name: string, on: Host, replicas: number): Promise<number> {
+  const api = manager.engine.api();
+  const startedMs = performance.now();
+  await api.createService(serviceSpec(name, on, replicas));
+  await until(async () => (await running(api, name)) === replicas);
+  return performance.now() - startedMs;
+}
+
+/** Scales and waits until the manager shows that many RUNNING, and no other task that is not over. */
+export async function scaleService(manager: Host, name: string, replicas: number): Promise<number> {
+  const api = manager.engine.api();
+  const service = api.getService(name);
+  const { Spec, Version } = (await service.inspect()) as {
+    Spec: ReturnType<typeof serviceSpec>;
+    Version: { Index: number };
+  };
+  const startedMs = performance.now();
+  await service.update({ ...Spec, version: Version.Index, Mode: { Replicated: { Replicas: replicas } } });
+  await until(async () => (await running(api, name)) === replicas && (await lingering(api, name, replicas)) === 0);
+  return performance.now() - startedMs;
+}
+
+export async function removeService(manager: Host, name: string, on: Host): Promise<void> {
+  await manager.docker('service', 'rm', name);
+  await until(async () => (await on.docker('ps', '--all', '--quiet')) === '');
+}
+
+function serviceSpec(name: string, on: Host, replicas: number) {
+  return {
+    Name: name,
+    TaskTemplate: {
+      ContainerSpec: { Image: BUSYBOX, Command: ['sleep', '100000'], StopSignal: 'SIGKILL' },
+      Placement: { Constraints: [`node.hostname==${on.name}`] },
+      Networks: [{ Target: 'host' }],
+    },
+    Mode: { Replicated: { Replicas: replicas } },
+  };
+}
+
+interface TaskRow {
+  readonly Status: { readonly State: string };
+  readonly DesiredState: string;
+}
+
+async function tasksOf(api: Docker, name: string): Promise<readonly TaskRow[]> {
+  return (await api.listTasks({ filters: { service: [name] } })) as readonly TaskRow[];
+}
+
+async function running(api: Docker, name: string): Promise<number> {
+  return (await tasksOf(api, name)).filter((task) => task.Status.State === 'running' && task.DesiredState === 'running')
+    .length;
+}
+
+/** Tasks scaled away that are still there. */
+async function lingering(api: Docker, name: string, replicas: number): Promise<number> {
+  return (await tasksOf(api, name)).length - replicas;
+}
+
+async function until(check: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (!(await check())) {
+    if (performance.now() > deadlineMs) throw new Error(`not within ${PATIENCE_MS / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
