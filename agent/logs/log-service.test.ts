@@ -349,13 +349,14 @@ describe('with follow', () => {
     await shows('sub', ['x\n']);
   });
 
-  it('takes a task that is given back for a new one', async () => {
+  it.each(['at once', 'later'])('takes a task that is given back %s for a new one', async (when) => {
     await serve();
     subscribe('sub', { follow: true });
     await until(() => expect(said.join('')).toContain('log subscription'));
     setTask('task1', S.ASSIGNED);
     await until(() => expect(engine.inspected).toBe(1));
     removeTask('task1');
+    if (when === 'later') await new Promise((resolve) => setImmediate(resolve));
     setTask('task1', S.ASSIGNED);
     await until(() => expect(engine.inspected).toBe(2));
     engine.add('web.task1', [line('x\n')]);
