@@ -90,10 +90,11 @@ export class EngineOfValues {
             await act(() => {});
             await Promise.race([this.pull(), aborted(signal)]);
             signal.throwIfAborted();
-            await act(() => {
+            return act(() => {
               const { prepareFails } = behaviour();
               if (prepareFails !== undefined) throw new EngineError('create container', 404, prepareFails);
               this.#create(id);
+              return { container: this.#observed(id), ports: [] };
             });
           },
           start: () => act(() => this.#start(id, behaviour())),

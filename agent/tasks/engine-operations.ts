@@ -12,6 +12,7 @@ import type { Task } from '#proto/gen/swarmkit/types_pb.js';
 import { createEngineNetworks, type EngineNetworks } from './engine-networks.ts';
 import { observedContainer } from './observed.ts';
 import type { ResolvedTask, TaskOperations } from './operations.ts';
+import type { ContainerFacts } from './status.ts';
 
 /** Secrets and configs of tasks as files the engine can mount. */
 export interface TaskPayloads {
@@ -51,21 +52,18 @@ function engineTask(
   const { engine, payloads } = options;
   return {
     name: plan.name,
-    observe: async () => {
-      const inspect = await engine.inspectContainer(plan.name);
-      return { container: observedContainer(inspect), ports: boundPorts(inspect?.NetworkSettings.Ports) };
-    },
+    observe: () => observe(engine, plan.name),
     prepare: async (signal) => {
       for (const network of plan.networks.create) await networks.ensure(network);
       for (const volume of plan.volumes) await ensureVolume(engine, volume.Name ?? '', volume.Driver ?? '', volume);
       await pull(task, plan, options, signal);
       signal.throwIfAborted();
       await payloads.reserve(task, plan);
-      await createContainer(engine, plan);
+      return createContainer(engine, plan);
     },
     start: async (id) => {
       await payloads.fill(task, plan);
-      await connectNetworks(engine, plan, await engine.inspectContainer(id));
+      if (plan.networks.connect.length > 0) await connectNetworks(engine, plan, await engine.inspectContainer(id));
       for (const source of plan.bindSources) await requireBindSource(source);
       await engine.startContainer(id);
     },
@@ -98,12 +96,21 @@ async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOp
   }
 }
 
+async function observe(engine: Engine, name: string): Promise<ContainerFacts> {
+  const inspect = await engine.inspectContainer(name);
+  return { container: observedContainer(inspect), ports: boundPorts(inspect?.NetworkSettings.Ports) };
+}
+
 /** A name that is taken is our own container, created before a crash. */
-async function createContainer(engine: Engine, plan: ContainerPlan): Promise<void> {
+async function createContainer(engine: Engine, plan: ContainerPlan): Promise<ContainerFacts> {
   try {
-    await engine.createContainer(plan.name, plan.create);
+    const { id } = await engine.createContainer(plan.name, plan.create);
+    return { container: { kind: 'created', id }, ports: [] };
   } catch (error) {
-    if (!isConflict(error) || (await engine.inspectContainer(plan.name)) === undefined) throw error;
+    if (!isConflict(error)) throw error;
+    const facts = await observe(engine, plan.name);
+    if (facts.container.kind === 'absent') throw error;
+    return facts;
   }
 }
 

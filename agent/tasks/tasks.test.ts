@@ -261,10 +261,13 @@ describe('a task whose manager changes its mind', () => {
     await tasks.idle();
     expect([stateOf('t'), pulls]).toEqual([S.SHUTDOWN, 0]);
 
+    engine.turn = async () => {};
+    assign(taskOf('u', { desiredState: S.READY }));
+    await tasks.idle();
     engine.turn = async () => {
       if (stateOf('u') === S.STARTING) want('u', S.SHUTDOWN);
     };
-    assign(taskOf('u'));
+    want('u', S.RUNNING);
     await tasks.idle();
     expect([stateOf('u'), engine.starts.get('u')]).toEqual([S.SHUTDOWN, undefined]);
   });

@@ -57,6 +57,8 @@ interface Entry {
   resolved?: ResolvedTask;
   /** Ends a preparation that is no longer wanted. */
   preparing?: AbortController;
+  /** The container as the preparation in this pass has left it: no need to ask the engine again. */
+  known?: ContainerFacts;
 }
 
 /** Retry after the engine did not answer, or an operation was called off (spec swarmkit-worker §4.3). */
@@ -86,6 +88,7 @@ export function createTasks(options: TasksOptions): Tasks {
   const pass = async (id: string): Promise<void> => {
     const entry = entries.get(id);
     if (!entry) return;
+    delete entry.known;
     for (let moves = 0; moves < MOST_MOVES; moves++) {
       if (closed) return;
       if (!entry.assigned) return dismiss(id, entry);
@@ -98,7 +101,7 @@ export function createTasks(options: TasksOptions): Tasks {
   const move = async (id: string, entry: Entry): Promise<boolean> => {
     const resolved = resolve(id, entry);
     if (!resolved) return false;
-    const facts = needsContainer(entry.record) ? await resolved.observe() : NO_CONTAINER;
+    const facts = await look(entry, resolved);
     if (closed || !entry.assigned) return true;
     const { task, status } = parts(entry.record); // the manager may have changed its mind during the look at the engine
     const step = nextStep({
@@ -110,6 +113,13 @@ export function createTasks(options: TasksOptions): Tasks {
       containerName: resolved.name,
     });
     return apply(id, entry, resolved, step, facts);
+  };
+
+  const look = async (entry: Entry, resolved: ResolvedTask): Promise<ContainerFacts> => {
+    if (!needsContainer(entry.record)) return NO_CONTAINER;
+    const { known } = entry;
+    delete entry.known; // good for one move: the next one may change it
+    return known ?? (await resolved.observe());
   };
 
   const apply = async (
@@ -132,7 +142,7 @@ export function createTasks(options: TasksOptions): Tasks {
         const controller = new AbortController();
         entry.preparing = controller;
         try {
-          await resolved.prepare(controller.signal);
+          entry.known = await resolved.prepare(controller.signal);
         } catch (error) {
           if (controller.signal.aborted) return true; // wanted otherwise now: look again
           if (error instanceof EngineUnreachable) throw error;
