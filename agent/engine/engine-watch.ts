@@ -4,6 +4,7 @@ import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { LEAST_API_VERSION } from './engine.ts';
+import { EngineError, EngineUnreachable } from './engine-error.ts';
 import type { EngineEvent } from './events.ts';
 
 /** What an engine that answers has told of itself. */
@@ -39,6 +40,8 @@ export interface EngineWatchOptions {
 /** The node description is compared this often (spec swarmkit-worker §3.9). */
 const REFRESH_MS = 20_000;
 const RETRY_MS = 500;
+/** An engine that takes the call and says nothing for so long hangs; under heavy load one may need several seconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
 
 export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
   const { engine, clock, log } = options;
@@ -66,26 +69,55 @@ export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
     const scope = new AbortController();
     const inside = AbortSignal.any([signal, scope.signal]);
     try {
-      const facts = await ask(engine);
-      // The engine sends the head of the event stream at once; only then is nothing missed by looking at all tasks.
-      const events = readEvents(inside);
+      const facts = await answered(inside, (limited) => ask(engine, limited));
+      const events = await openEvents(inside);
+      // What happens from here on is told, so a look at all tasks now misses nothing.
       setUp(facts);
       options.onUp();
-      await Promise.race([events, refresh(inside)]);
+      await Promise.race([readEvents(events), refresh(inside)]);
     } finally {
       scope.abort(new Error('the connection to the engine has ended'));
     }
   };
 
-  const readEvents = async (signal: AbortSignal): Promise<void> => {
-    for await (const event of engine.events(signal)) options.onEvent(event);
+  /** The stream outlives the limit on its beginning. */
+  const openEvents = (signal: AbortSignal): Promise<AsyncIterable<EngineEvent>> => {
+    const scope = new AbortController();
+    const whole = AbortSignal.any([signal, scope.signal]);
+    return answered(signal, (limited) => {
+      limited.addEventListener('abort', () => scope.abort(limited.reason), { once: true });
+      return engine.events(whole);
+    });
+  };
+
+  const readEvents = async (events: AsyncIterable<EngineEvent>): Promise<never> => {
+    for await (const event of events) options.onEvent(event);
     throw new NetdError('engine-unreachable', `the Docker engine at ${engine.address} has ended its event stream`);
   };
 
   const refresh = async (signal: AbortSignal): Promise<never> => {
     for (;;) {
       await clock.sleep(REFRESH_MS, signal);
-      setUp(await ask(engine));
+      setUp(await answered(signal, (limited) => ask(engine, limited)));
+    }
+  };
+
+  /** Calls the work off when it takes too long. */
+  const answered = async <T>(signal: AbortSignal, work: (limited: AbortSignal) => Promise<T>): Promise<T> => {
+    const limit = new AbortController();
+    const done = new AbortController();
+    const late = new EngineUnreachable(
+      engine.address,
+      new Error(`it takes calls, but has not answered for ${ANSWER_TIMEOUT_MS / 1000} s`),
+    );
+    clock.sleep(ANSWER_TIMEOUT_MS, AbortSignal.any([signal, done.signal])).then(
+      () => limit.abort(late),
+      () => {}, // answered in time, or no longer wanted
+    );
+    try {
+      return await work(AbortSignal.any([signal, limit.signal]));
+    } finally {
+      done.abort(new Error('answered'));
     }
   };
 
@@ -105,19 +137,33 @@ export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
   };
 }
 
-async function ask(engine: Engine): Promise<EngineFacts> {
-  const [version, info, plugins] = await Promise.all([engine.version(), engine.info(), engine.plugins()]);
+async function ask(engine: Engine, signal: AbortSignal): Promise<EngineFacts> {
+  const version = await engine.version(signal).catch((error: unknown) => {
+    throw speaksOtherwise(error) ? notAnEngine(engine.address, error) : error;
+  });
+  if (typeof version?.ApiVersion !== 'string') throw notAnEngine(engine.address);
+  const [info, plugins] = await Promise.all([engine.info(signal), engine.plugins(signal)]);
   checkEngine(engine.address, version, info);
   return { version, info, plugins };
 }
 
+/** True for the answer of a server that knows no /version, or speaks no HTTP. */
+function speaksOtherwise(error: unknown): boolean {
+  if (error instanceof EngineError) return error.status >= 400 && error.status < 500;
+  const cause = error instanceof EngineUnreachable ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && String(cause.code).startsWith('HPE_'); // node's HTTP parser
+}
+
+function notAnEngine(address: string, cause?: unknown): NetdError {
+  return new NetdError('not-an-engine', `what answers at ${address} is not a Docker engine`, {
+    cause,
+    mend: 'give the unix socket of the local engine with --engine, such as unix:///var/run/docker.sock',
+  });
+}
+
 /** Refuses what answers on the socket but is no engine netd can work with; each refusal names the mend. */
 export function checkEngine(address: string, version: Docker.DockerVersion, info: EngineInfo): void {
-  if (typeof version?.ApiVersion !== 'string' || typeof info?.NCPU !== 'number') {
-    throw new NetdError('not-an-engine', `what answers at ${address} is not a Docker engine`, {
-      mend: 'give the unix socket of the local engine with --engine, such as unix:///var/run/docker.sock',
-    });
-  }
+  if (typeof info?.NCPU !== 'number') throw notAnEngine(address);
   if (compareVersions(version.ApiVersion, LEAST_API_VERSION) < 0) {
     throw new NetdError(
       'engine-too-old',

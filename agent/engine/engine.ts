@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
+import pLimit from 'p-limit';
 import { EngineError, EngineUnreachable, isNotFound } from './engine-error.ts';
 import { createEngineHttp } from './engine-http.ts';
 import { type EngineEvent, parseEvents } from './events.ts';
@@ -11,12 +12,12 @@ import { type EngineEvent, parseEvents } from './events.ts';
 export interface Engine {
   /** Where the engine listens, as given: `unix:///var/run/docker.sock`. */
   readonly address: string;
-  readonly version: () => Promise<Docker.DockerVersion>;
-  readonly info: () => Promise<EngineInfo>;
+  readonly version: (signal?: AbortSignal) => Promise<Docker.DockerVersion>;
+  readonly info: (signal?: AbortSignal) => Promise<EngineInfo>;
   /** Managed (v2) plugins that are enabled. */
-  readonly plugins: () => Promise<readonly Docker.PluginInfo[]>;
-  /** Container events from now on; ends when the engine goes away. */
-  readonly events: (signal: AbortSignal) => AsyncIterable<EngineEvent>;
+  readonly plugins: (signal?: AbortSignal) => Promise<readonly Docker.PluginInfo[]>;
+  /** Resolves once the engine listens for us: container events from then on; they end when the engine goes away. */
+  readonly events: (signal: AbortSignal) => Promise<AsyncIterable<EngineEvent>>;
 
   readonly createContainer: (name: string, body: object) => Promise<{ readonly id: string }>;
   readonly inspectContainer: (nameOrId: string) => Promise<ContainerInspect | undefined>;
@@ -87,35 +88,31 @@ export const LEAST_API_VERSION = '1.41';
 /** @throws NetdError `bad-engine-address` */
 export function createEngine(address: string): Engine {
   const http = createEngineHttp(address);
+  const heavy = pLimit(Number(process.env.NETD_TRY_LIMIT ?? 1000));
 
   return {
     address,
-    version: async () => (await http.json('GET', '/version')) as Docker.DockerVersion,
-    info: async () => (await http.json('GET', '/info')) as EngineInfo,
-    plugins: async () => {
-      const plugins = (await http.json('GET', '/plugins')) as readonly Docker.PluginInfo[] | undefined;
+    version: async (signal) => (await http.json('GET', '/version', within(signal))) as Docker.DockerVersion,
+    info: async (signal) => (await http.json('GET', '/info', within(signal))) as EngineInfo,
+    plugins: async (signal) => {
+      const plugins = (await http.json('GET', '/plugins', within(signal))) as readonly Docker.PluginInfo[] | undefined;
       return (plugins ?? []).filter((plugin) => plugin.Enabled === true);
     },
-    events: async function* (signal) {
+    events: async (signal) => {
       const filters = JSON.stringify({ type: ['container'], event: TASK_EVENTS });
-      const stream = await http.stream('GET', '/events', { query: { filters }, signal });
-      try {
-        yield* parseEvents(stream);
-      } catch (error) {
-        throw signal.aborted ? signal.reason : new EngineUnreachable(address, error);
-      } finally {
-        stream.destroy();
-      }
+      return readEvents(address, await http.stream('GET', '/events', { query: { filters }, signal }), signal);
     },
     createContainer: async (name, body) =>
-      (await http.json('POST', '/containers/create', { query: { name }, body })) as { readonly id: string },
+      (await heavy(() => http.json('POST', '/containers/create', { query: { name }, body }))) as {
+        readonly id: string;
+      },
     inspectContainer: async (id) => (await found(http.json('GET', `/containers/${id}/json`))) as ContainerInspect,
     listContainers: async (label) => {
       const filters = JSON.stringify({ label: [label] });
       return (await http.json('GET', '/containers/json', { query: { all: true, filters } })) as Docker.ContainerInfo[];
     },
     startContainer: async (id) => {
-      await http.json('POST', `/containers/${id}/start`);
+      await heavy(() => http.json('POST', `/containers/${id}/start`));
     },
     stopContainer: async (id, timeoutSec) => {
       await found(
@@ -151,6 +148,24 @@ export function createEngine(address: string): Engine {
     },
     close: http.close,
   };
+}
+
+function within(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal ? { signal } : {};
+}
+
+async function* readEvents(
+  address: string,
+  stream: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<EngineEvent, void, undefined> {
+  try {
+    yield* parseEvents(stream);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : new EngineUnreachable(address, error);
+  } finally {
+    stream.destroy();
+  }
 }
 
 /** What is not there is `undefined`. */
