@@ -5,6 +5,11 @@ interface Item {
   transmits: number;
 }
 
+export interface Round {
+  readonly take: (overheadBytes: number, availableBytes: number) => Buffer[];
+  readonly end: () => void;
+}
+
 /** More different things to say at once than any cluster has; beyond it the most often said goes first. */
 const DEFAULT_CAPACITY = 8192;
 
@@ -66,7 +71,32 @@ export class BroadcastQueue {
    * @param availableBytes room for all of them
    */
   take(overheadBytes: number, availableBytes: number, limit: number): Buffer[] {
+    const round = this.round(limit);
+    const taken = round.take(overheadBytes, availableBytes);
+    round.end();
+    return taken;
+  }
+
+  /** Several packets of one moment: none of their messages is put back, and so taken again, before `end`. */
+  round(limit: number): Round {
     const taken: Item[] = [];
+    return {
+      take: (overheadBytes, availableBytes) => {
+        const first = taken.length;
+        this.#select(overheadBytes, availableBytes, taken);
+        return taken.slice(first).map((item) => item.bytes);
+      },
+      end: () => {
+        for (const item of taken) {
+          item.transmits++;
+          if (item.transmits >= limit) this.#byKey.delete(item.key);
+          else this.#insert(item);
+        }
+      },
+    };
+  }
+
+  #select(overheadBytes: number, availableBytes: number, taken: Item[]): void {
     let left = availableBytes;
     for (const tier of this.#tiers) {
       while (tier.length > 0 && left > overheadBytes) {
@@ -78,13 +108,6 @@ export class BroadcastQueue {
         taken.push(item);
       }
     }
-    // Put back only now: nothing goes twice into one packet.
-    for (const item of taken) {
-      item.transmits++;
-      if (item.transmits >= limit) this.#byKey.delete(item.key);
-      else this.#insert(item);
-    }
-    return taken.map((item) => item.bytes);
   }
 
   #insert(item: Item): void {

@@ -19,7 +19,7 @@ const FRESH_MS = 5000;
 const REASSERT_AFTER_MS = 1000;
 
 /** Puts us on a network: rows of it are kept, ours are told. Attaching twice is nothing. */
-export function attach(state: NetworkDbState, bulk: BulkSyncs, network: string): void {
+export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>, network: string): void {
   const before = state.own.get(network);
   if (before !== undefined && !before.leaving) return;
   const { io, config } = state;

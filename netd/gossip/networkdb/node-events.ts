@@ -16,18 +16,19 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
   if (known !== undefined) {
     known.address = address;
     if (known.status === 'active') return false;
+    state.latestAt.set(addressKey(address), name);
     revive(state, known);
     return true;
   }
   // The same address under another name: that process is gone, this is its successor.
-  for (const other of state.peers.values()) {
-    if (other.status === 'left' || other.name === state.config.name) continue;
-    if (other.address.ip === address.ip && other.address.port === address.port) {
-      retire(state, other, 'left');
-      other.displacedBy = name;
-      break;
-    }
+  let displaced: string | undefined;
+  const other = state.peers.get(state.latestAt.get(addressKey(address)) ?? '');
+  if (other !== undefined && other.status !== 'left') {
+    retire(state, other, 'left');
+    other.displacedBy = name;
+    displaced = other.name;
   }
+  state.latestAt.set(addressKey(address), name);
   state.peers.set(name, {
     name,
     address,
@@ -37,6 +38,7 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
     dials: 0,
     nextDialMs: 0,
     displacedBy: undefined,
+    displaced,
   });
   state.activePeers++;
   return false;
@@ -51,12 +53,13 @@ export function memberDown(state: NetworkDbState, name: string): Peer | undefine
   if (peer === undefined) return undefined;
   peer.displacedBy = undefined;
   if (peer.status === 'active') retire(state, peer, 'failed');
-  for (const other of state.peers.values()) {
-    if (other.displacedBy !== name) continue;
-    revive(state, other);
-    return other;
-  }
-  return undefined;
+  if (peer.displaced === undefined) return undefined;
+  const predecessor = state.peers.get(peer.displaced);
+  peer.displaced = undefined;
+  if (predecessor?.displacedBy !== name) return undefined;
+  revive(state, predecessor);
+  state.latestAt.set(addressKey(predecessor.address), predecessor.name);
+  return predecessor;
 }
 
 /** A node event from a peer, with its bytes so that it can be passed on as it came. */
@@ -80,7 +83,7 @@ export function announceNode(state: NetworkDbState, type: NodeEvent['type']): st
 /** Forgets nodes that have been away for a day. */
 export function forgetPeers(state: NetworkDbState): void {
   for (const peer of state.peers.values()) {
-    if (peer.status !== 'active' && peer.forgetAtMs <= state.io.nowMs) state.peers.delete(peer.name);
+    if (peer.status !== 'active' && peer.forgetAtMs <= state.io.nowMs) forget(state, peer);
   }
 }
 
@@ -110,7 +113,17 @@ function retire(state: NetworkDbState, peer: Peer, status: 'failed' | 'left'): v
   if (state.peers.size - state.activePeers <= MAX_REMEMBERED) return;
   for (const other of state.peers.values()) {
     if (other.status === 'active') continue;
-    state.peers.delete(other.name);
+    forget(state, other);
     return;
   }
+}
+
+function forget(state: NetworkDbState, peer: Peer): void {
+  state.peers.delete(peer.name);
+  const key = addressKey(peer.address);
+  if (state.latestAt.get(key) === peer.name) state.latestAt.delete(key);
+}
+
+function addressKey(address: Address): string {
+  return `${address.ip} ${address.port}`;
 }

@@ -16,6 +16,8 @@ export interface Peer {
   nextDialMs: number;
   /** Counted as left only because this node appeared at its address. */
   displacedBy: string | undefined;
+  /** The node that counted as left when this one appeared at its address. */
+  displaced: string | undefined;
 }
 
 /** One node on one network. */
@@ -47,6 +49,8 @@ export class Roster {
   add(name: string): void {
     if (this.#index.has(name)) return;
     this.#index.set(name, this.#names.push(name) - 1);
+    // Shuffled before the next walk: names come to all nodes in much the same order, and walks must differ.
+    this.#cursor = Number.POSITIVE_INFINITY;
   }
 
   delete(name: string): void {

@@ -37,6 +37,8 @@ export interface NetworkDbState {
   readonly networkClock: LamportClock;
   readonly tableClock: LamportClock;
   readonly peers: Map<string, Peer>;
+  /** The newest peer at an address: a second name there means that the first process is gone. */
+  readonly latestAt: Map<string, string>;
   /** Other nodes' attachments: node, then network. */
   readonly attachments: Map<string, Map<string, Attachment>>;
   /** Who is on a network, ourselves included. */
@@ -83,6 +85,7 @@ export function createNetworkDbState(
     networkClock: new LamportClock(),
     tableClock: new LamportClock(),
     peers: new Map(),
+    latestAt: new Map(),
     attachments: new Map(),
     rosters: new Map(),
     own: new Map(),

@@ -1,9 +1,9 @@
+import type { Round } from '../broadcast-queue.ts';
 import { retransmitLimit } from '../swim/timing.ts';
 import { encodeCompoundEnvelope, encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts';
 import { encodeUserPacket } from '../wire/user-stream.ts';
 import { GOSSIP_FANOUT, TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
-import type { OwnNetwork } from './state.ts';
-import { type NetworkDbState, rosterOf } from './state.ts';
+import type { NetworkDbState, OwnNetwork } from './state.ts';
 
 /** Share of a packet our own events leave to those of others while both are waiting. */
 const RELAY_SHARE = 1 / 4;
@@ -16,53 +16,57 @@ const MAX_PACKETS = 16;
 /** Tells three members of each of our networks what is new there (spec gossip §14.11). */
 export function tableGossipTick(state: NetworkDbState): void {
   for (const [network, own] of state.own) {
-    for (let packets = 0; packets < MAX_PACKETS && own.own.size + own.relayed.size > 0; packets++) {
-      if (!gossipOnce(state, network, own)) break;
-    }
+    if (own.own.size + own.relayed.size > 0) gossipNetwork(state, network, own);
   }
 }
 
-/** One packet to up to three members; false when there is nobody to tell, which must not use events up. */
-function gossipOnce(state: NetworkDbState, network: string, own: OwnNetwork): boolean {
+interface Rounds {
+  readonly own: Round;
+  readonly relayed: Round;
+}
+
+function gossipNetwork(state: NetworkDbState, network: string, own: OwnNetwork): void {
   const roster = state.rosters.get(network);
-  if (roster === undefined) return false;
+  if (roster === undefined) return;
   const isTarget = (name: string) => state.peers.get(name)?.status === 'active';
-  const targets = roster.deal(GOSSIP_FANOUT, state.io.random, isTarget);
-  if (targets.length === 0) return false;
-  const envelopes = takeEvents(state, network, own);
-  if (envelopes.length === 0) return false;
-  const message = encodeUserPacket(encodeCompoundEnvelope(envelopes));
-  for (const name of targets) {
-    const peer = state.peers.get(name);
-    if (peer !== undefined) state.io.packet(peer.address, message, true);
-  }
-  return true;
-}
-
-function takeEvents(state: NetworkDbState, network: string, own: OwnNetwork): Buffer[] {
-  const limit = retransmitLimit(rosterOf(state, network).size);
-  let room = state.config.packetBytes - TABLE_PACKET_OVERHEAD;
-  const envelopes: Buffer[] = [];
-  const isFresh = !own.leaving && state.io.nowMs < own.freshUntilMs;
-  if (isFresh && own.own.size > 0) {
-    // Whoever has not heard of our attachment drops our rows; in a compound order is kept, so say it first.
-    const event = { type: 'join', time: own.time, node: state.config.name, network } as const;
-    const attachment = encodeEnvelope('networkEvent', encodeNetworkEvent(event));
-    const cost = attachment.length + TABLE_EVENT_OVERHEAD;
-    if (cost < room / 2) {
-      envelopes.push(attachment);
-      room -= cost;
+  const limit = retransmitLimit(roster.size);
+  const rounds: Rounds = { own: own.own.round(limit), relayed: own.relayed.round(limit) };
+  for (let packets = 0; packets < MAX_PACKETS; packets++) {
+    // With nobody to tell, nothing is taken: events must not be used up.
+    const targets = roster.deal(GOSSIP_FANOUT, state.io.random, isTarget);
+    const envelopes = targets.length === 0 ? [] : takeEvents(state, network, own, rounds);
+    if (envelopes.length === 0) break;
+    const message = encodeUserPacket(encodeCompoundEnvelope(envelopes));
+    for (const name of targets) {
+      const peer = state.peers.get(name);
+      if (peer !== undefined) state.io.packet(peer.address, message, true);
     }
   }
+  rounds.own.end();
+  rounds.relayed.end();
+}
+
+/** Events for one packet: our own first, but never all of it while others wait. */
+function takeEvents(state: NetworkDbState, network: string, own: OwnNetwork, rounds: Rounds): Buffer[] {
+  const room = state.config.packetBytes - TABLE_PACKET_OVERHEAD;
+  const introduction = isFresh(state, own) ? introductionOf(state, network, own) : undefined;
+  const introductionCost = introduction === undefined ? 0 : introduction.length + TABLE_EVENT_OVERHEAD;
   const forOwn = own.relayed.size > 0 ? Math.floor(room * (1 - RELAY_SHARE)) : room;
-  const ours = own.own.take(TABLE_EVENT_OVERHEAD, forOwn, limit);
-  for (const event of ours) room -= event.length + TABLE_EVENT_OVERHEAD;
-  const theirs = own.relayed.take(TABLE_EVENT_OVERHEAD, room, limit);
-  if (ours.length + theirs.length === 0) {
-    // A large event of ours may fit only without the share of others.
-    const alone = own.own.take(TABLE_EVENT_OVERHEAD, state.config.packetBytes - TABLE_PACKET_OVERHEAD, limit);
-    return alone.slice(0);
-  }
-  envelopes.push(...ours, ...theirs);
-  return envelopes;
+  const ours = rounds.own.take(TABLE_EVENT_OVERHEAD, forOwn - introductionCost);
+  let left = room - introductionCost;
+  for (const event of ours) left -= event.length + TABLE_EVENT_OVERHEAD;
+  const theirs = rounds.relayed.take(TABLE_EVENT_OVERHEAD, left);
+  // An event of ours may fit only into a packet of its own.
+  const events = ours.length + theirs.length > 0 ? [...ours, ...theirs] : rounds.own.take(TABLE_EVENT_OVERHEAD, room);
+  return introduction !== undefined && ours.length > 0 ? [introduction, ...events] : events;
+}
+
+function isFresh(state: NetworkDbState, own: OwnNetwork): boolean {
+  return !own.leaving && state.io.nowMs < own.freshUntilMs && own.own.size > 0;
+}
+
+/** Whoever has not heard of our attachment drops our rows; in a compound order is kept, so it is said first. */
+function introductionOf(state: NetworkDbState, network: string, own: OwnNetwork): Buffer {
+  const event = { type: 'join', time: own.time, node: state.config.name, network } as const;
+  return encodeEnvelope('networkEvent', encodeNetworkEvent(event));
 }
