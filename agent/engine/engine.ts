@@ -45,18 +45,18 @@ export interface Engine {
   readonly close: () => void;
 }
 
-/** GET /info, the members netd uses. */
+/** GET /info, the members netd uses. Engines other than Docker's leave some out. */
 export interface EngineInfo {
   readonly ID: string;
   readonly Name: string;
   readonly ServerVersion: string;
   readonly OperatingSystem?: string;
-  readonly OSType: string;
-  readonly Architecture: string;
+  readonly OSType?: string;
+  readonly Architecture?: string;
   readonly NCPU: number;
-  readonly MemTotal: number;
+  readonly MemTotal?: number;
   readonly Labels?: readonly string[] | null;
-  readonly Plugins: { readonly [kind: string]: readonly string[] | null | undefined };
+  readonly Plugins?: { readonly [kind: string]: readonly string[] | null | undefined };
   readonly SecurityOptions?: readonly string[] | null;
   readonly LiveRestoreEnabled?: boolean;
   readonly DockerRootDir: string;

@@ -28,10 +28,10 @@ export function describeNode(engine: EngineFacts, own: OwnFacts): NodeDescriptio
   const { info, version } = engine;
   return create(NodeDescriptionSchema, {
     hostname: info.Name,
-    platform: { architecture: info.Architecture, os: info.OSType },
+    platform: { architecture: info.Architecture ?? '', os: info.OSType ?? '' },
     resources: {
       nanoCpus: BigInt(info.NCPU) * 1_000_000_000n,
-      memoryBytes: BigInt(info.MemTotal),
+      memoryBytes: BigInt(info.MemTotal ?? 0),
       generic: own.genericResources.map(genericResource),
     },
     engine: {
@@ -61,7 +61,7 @@ const CAPABILITY_TYPES: Readonly<Record<string, string>> = {
 function pluginsOf({ info, plugins }: EngineFacts): { type: string; name: string }[] {
   const found = new Map<string, { type: string; name: string }>();
   const add = (type: string, name: string) => found.set(`${type}\0${name}`, { type, name });
-  for (const [type, names] of Object.entries(info.Plugins)) for (const name of names ?? []) add(type, name);
+  for (const [type, names] of Object.entries(info.Plugins ?? {})) for (const name of names ?? []) add(type, name);
   for (const name of OWN_NETWORK_DRIVERS) add('Network', name);
   for (const plugin of plugins) {
     for (const capability of plugin.Config.Interface.Types) {
