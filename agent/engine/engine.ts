@@ -102,10 +102,10 @@ export function createEngine(address: string): Engine {
       const filters = JSON.stringify({ type: ['container'], event: TASK_EVENTS });
       return readEvents(address, await http.stream('GET', '/events', { query: { filters }, signal }), signal);
     },
-    createContainer: async (name, body) =>
-      (await heavy(() => http.json('POST', '/containers/create', { query: { name }, body }))) as {
-        readonly id: string;
-      },
+    createContainer: async (name, body) => {
+      const created = await heavy(() => http.json('POST', '/containers/create', { query: { name }, body }));
+      return { id: (created as { readonly Id: string }).Id };
+    },
     inspectContainer: async (id) => (await found(http.json('GET', `/containers/${id}/json`))) as ContainerInspect,
     listContainers: async (label) => {
       const filters = JSON.stringify({ label: [label] });
