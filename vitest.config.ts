@@ -9,6 +9,9 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{agent,netd,pki,proto,base,scripts}/**/*.test.ts', 'test/unit/**/*.test.ts'],
+          // None needs a tenth of it; a machine that is busy with something else is no failure.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },
