@@ -192,6 +192,18 @@ describe('a task', () => {
     expect(statesOf('t').at(-1)).toBe('COMPLETE');
   });
 
+  it.each([S.READY, S.RUNNING])(
+    'names its container from STARTING upward, first wanted in state %d',
+    async (desired) => {
+      engine.behaviours.set('t', { health: 'starting' });
+      want('t', desired);
+      await tasks.idle();
+      want('t', S.RUNNING);
+      await tasks.idle();
+      expect(lastOf('t')).toMatchObject({ state: S.STARTING, runtimeStatus: { value: { containerId: 'c1', pid: 0 } } });
+    },
+  );
+
   it.each([S.SHUTDOWN, S.REMOVE])('is stopped on request, its container kept', async (desired) => {
     await start({ stopCode: 143 });
     want('t', desired);
@@ -265,7 +277,7 @@ describe('a task whose manager changes its mind', () => {
     assign(taskOf('u', { desiredState: S.READY }));
     await tasks.idle();
     engine.turn = async () => {
-      if (stateOf('u') === S.STARTING) want('u', S.SHUTDOWN);
+      if (stateOf('u') === S.READY) want('u', S.SHUTDOWN);
     };
     want('u', S.RUNNING);
     await tasks.idle();

@@ -57,7 +57,7 @@ interface Entry {
   resolved?: ResolvedTask;
   /** Ends a preparation that is no longer wanted. */
   preparing?: AbortController;
-  /** The container as the preparation in this pass has left it: no need to ask the engine again. */
+  /** The container as this pass has seen it last, while nothing was done to it since: no need to ask the engine again. */
   known?: ContainerFacts;
 }
 
@@ -112,14 +112,14 @@ export function createTasks(options: TasksOptions): Tasks {
       container: facts.container,
       containerName: resolved.name,
     });
+    if (step.kind !== 'report') delete entry.known; // any other move may change it
     return apply(id, entry, resolved, step, facts);
   };
 
   const look = async (entry: Entry, resolved: ResolvedTask): Promise<ContainerFacts> => {
     if (!needsContainer(entry.record)) return NO_CONTAINER;
-    const { known } = entry;
-    delete entry.known; // good for one move: the next one may change it
-    return known ?? (await resolved.observe());
+    entry.known ??= await resolved.observe();
+    return entry.known;
   };
 
   const apply = async (
@@ -291,6 +291,8 @@ function needsContainer(record: TaskRecord): boolean {
   const { task, status } = parts(record);
   if (task.desiredState >= TaskState.SHUTDOWN) return true;
   const { state } = status;
+  // READY too: the status that follows names the container.
+  if (state === TaskState.READY) return task.desiredState > state;
   return state === TaskState.PREPARING || state === TaskState.STARTING || state === TaskState.RUNNING;
 }
 
