@@ -11,6 +11,7 @@ import { agentFacts } from '#agent/node/agent-facts.ts';
 import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
 import type { Membership } from '#agent/node/membership.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
+import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts';
 import { createStateFile, type StateFile } from '#agent/node/state-file.ts';
 import type { PayloadStore } from '#agent/payload/store.ts';
 import { createTaskStore, type TaskStore } from '#agent/tasks/store.ts';
@@ -43,6 +44,7 @@ export class Agent implements AgentControl {
   readonly #watch: EngineWatch;
   readonly #certificates: CertificateStore;
   readonly #stateFile: StateFile;
+  readonly #sessionFile: SessionFile;
   readonly #startedMs: number;
   readonly #taskStore: TaskStore;
   /** Rejected when a node cannot go on: then the agent ends, and its service manager starts it anew. */
@@ -58,6 +60,7 @@ export class Agent implements AgentControl {
     this.#engine = createEngine(config.engine);
     this.#certificates = new CertificateStore(config.stateDir);
     this.#stateFile = createStateFile(config.stateDir);
+    this.#sessionFile = createSessionFile(config.runDir);
     this.#taskStore = createTaskStore(config.stateDir);
     this.#membership = { kind: 'none', sinceMs: this.#startedMs };
     this.#watch = createEngineWatch({
@@ -155,7 +158,7 @@ export class Agent implements AgentControl {
         AbortSignal.any([]),
       );
       await this.#certificates.install(credentials);
-      this.#stateFile.save({ managers: remotes.peers(), sessionId: '', advertiseAddr, dataPathAddr });
+      this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
       await this.#stateFile.flush();
       await this.#start(credentials, remotes);
       const { nodeId, clusterId } = credentials;
@@ -176,12 +179,14 @@ export class Agent implements AgentControl {
       identity: new NodeIdentity({ credentials, store: this.#certificates, remotes, clock, random, log }),
       remotes,
       state: await this.#stateFile.load(),
+      lastSessionId: await this.#sessionFile.load(credentials.nodeId),
       config: this.#config,
       engine: this.#engine,
       engineWatch: this.#watch,
       payloads: () => this.#openPayloads(),
       taskStore: this.#taskStore,
       stateFile: this.#stateFile,
+      sessionFile: this.#sessionFile,
       fips,
       clock,
       random,

@@ -28,6 +28,7 @@ import type { Remotes } from '#pki/remotes.ts';
 import type { SessionMessage } from '#proto/gen/swarmkit/dispatcher_pb.js';
 import type { Node, NodeDescription } from '#proto/gen/swarmkit/types_pb.js';
 import { describeNode } from './description.ts';
+import type { SessionFile } from './session-file.ts';
 import type { NodeState, StateFile } from './state-file.ts';
 import { createTaskPayloads } from './task-payloads.ts';
 
@@ -61,6 +62,8 @@ export interface JoinedNodeOptions {
   readonly remotes: Remotes;
   /** From the state file; kept as it is but for what a session changes. */
   readonly state: NodeState;
+  /** Of an earlier run of this node; empty if there is none to go on with. */
+  readonly lastSessionId: string;
   readonly config: AgentConfig;
   readonly engine: Engine;
   readonly engineWatch: EngineWatch;
@@ -68,6 +71,7 @@ export interface JoinedNodeOptions {
   readonly payloads: () => Promise<PayloadStore>;
   readonly taskStore: TaskStore;
   readonly stateFile: StateFile;
+  readonly sessionFile: SessionFile;
   readonly fips: boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -87,7 +91,7 @@ const LEAVE_BUDGET_MS = 15_000;
 const NODE_ID_LABEL = 'com.docker.swarm.node.id';
 
 export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
-  const { identity, remotes, engine, engineWatch, config, taskStore, stateFile, clock, log } = options;
+  const { identity, remotes, engine, engineWatch, config, taskStore, stateFile, sessionFile, clock, log } = options;
   const { nodeId } = identity.current();
   const facts = createNotifier();
   const outbox = createOutbox();
@@ -187,8 +191,8 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     if (message.rootCa.length > 0) identity.offerRoot(message.rootCa);
   };
 
-  const saveState = (change: Partial<NodeState> = {}) => {
-    state = { ...state, managers: remotes.peers(), ...change };
+  const saveManagers = () => {
+    state = { ...state, managers: remotes.peers() };
     stateFile.save(state);
   };
 
@@ -200,12 +204,12 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     describedAnew,
     assignments,
     outbox,
-    lastSessionId: state.sessionId,
+    lastSessionId: options.lastSessionId,
     onMessage,
     onRegistered: (id) => {
       registered = true;
       lost = undefined;
-      saveState({ sessionId: id });
+      sessionFile.save(nodeId, id);
       tasks.reportAll();
     },
     onAssignments: (taken) => {
@@ -277,7 +281,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       void resync();
     },
     run: async (signal) => {
-      const unlisten = [remotes.onChange(() => saveState()), identity.onChange(facts.notify)];
+      const unlisten = [remotes.onChange(saveManagers), identity.onChange(facts.notify)];
       try {
         tasks.restore(await taskStore.load());
         await Promise.all([session.run(signal), identity.run(signal), runResync(signal)]);
@@ -285,6 +289,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
         for (const stop of unlisten) stop();
         await taskStore.flush();
         await stateFile.flush();
+        await sessionFile.flush();
       }
     },
     removeTasks: async () => {

@@ -4,11 +4,9 @@ import * as z from 'zod/mini';
 import { writeFileAtomic } from '#base/atomic-file.ts';
 import { errorText, isErrno } from '#base/errors.ts';
 
-/** What a joined node remembers beside its certificates and tasks: whom to ask after a restart, and in which session. */
+/** What a joined node remembers beside its certificates and tasks: whom to ask after a restart. */
 export interface NodeState {
   readonly managers: readonly { readonly nodeId: string; readonly addr: string }[];
-  /** Presented at the next registration: a manager that still knows it goes on as if nothing had happened. */
-  readonly sessionId: string;
   /** What `netd join` was told of this node's own addresses; null is for netd to find out. */
   readonly advertiseAddr: string | null;
   readonly dataPathAddr: string | null;
@@ -27,12 +25,11 @@ export interface StateFile {
 const stateSchema = z.object({
   schemaVersion: z.literal(1),
   managers: z.array(z.object({ nodeId: z.string(), addr: z.string() })),
-  sessionId: z.string(),
   advertiseAddr: z.nullable(z.string()),
   dataPathAddr: z.nullable(z.string()),
 });
 
-export const NO_STATE: NodeState = { managers: [], sessionId: '', advertiseAddr: null, dataPathAddr: null };
+export const NO_STATE: NodeState = { managers: [], advertiseAddr: null, dataPathAddr: null };
 
 export function createStateFile(stateDir: string): StateFile {
   const path = join(stateDir, 'state.json');
