@@ -269,6 +269,17 @@ describe('a session that something happens to', { timeout: 60_000 }, () => {
     expect(worker.session.replacedInARow()).toBe(0);
   });
 
+  it('forgets a suspicion while the session that was left alone lives on', async () => {
+    const worker = await start();
+    managers.dispatcher.replaceSession(worker.nodeId);
+    await worker.settled(2);
+    await clock.advance(9000); // past the rate limit
+    expect(worker.session.replacedInARow()).toBe(1);
+    for (let i = 0; i < 5; i++) await beat();
+    expect(worker.ends).toHaveLength(1);
+    expect(worker.session.replacedInARow()).toBe(0);
+  });
+
   it.each<[string, (worker: SessionUnderTest) => void]>([
     ['removed by force', ({ nodeId }) => managers.swarm.removeNode(nodeId)],
     ['deleted', ({ nodeId }) => managers.swarm.nodes.delete(nodeId)],

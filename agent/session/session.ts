@@ -69,7 +69,7 @@ export interface Session {
   readonly state: () => SessionState;
   /** Of the present or the last session; empty before the first. */
   readonly sessionId: () => string;
-  /** Sessions in a row that another process with our identity seems to have ended. */
+  /** Sessions in a row that another process with our identity seems to have ended; none once one is left alone. */
   readonly replacedInARow: () => number;
   /** Keeps a session open until the signal aborts. */
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -84,6 +84,8 @@ export function createSession(options: SessionOptions): Session {
   let sessionId = options.lastSessionId;
   let failures = 0;
   let replaced = 0;
+  let startedMs = 0;
+  const short = () => clock.monotonicMs() - startedMs < SUSPICIOUSLY_SHORT_MS;
 
   const run = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
@@ -105,7 +107,7 @@ export function createSession(options: SessionOptions): Session {
     const scope = new AbortController();
     const inside = AbortSignal.any([signal, scope.signal]);
     let client: Client | undefined;
-    const startedMs = clock.monotonicMs();
+    startedMs = clock.monotonicMs();
     try {
       const description = await options.describe(inside);
       manager = options.selectManager();
@@ -116,9 +118,8 @@ export function createSession(options: SessionOptions): Session {
     } catch (error) {
       if (signal.aborted) return undefined;
       const end = sessionEnd(error);
-      const short = clock.monotonicMs() - startedMs < SUSPICIOUSLY_SHORT_MS;
       // An attempt that never registered says nothing: two that evict each other soon run into the rate limit as well.
-      if (state.kind === 'registered') replaced = end.kind === 'replaced' && short ? replaced + 1 : 0;
+      if (state.kind === 'registered') replaced = end.kind === 'replaced' && short() ? replaced + 1 : 0;
       if (manager) options.observeManager(manager, -10);
       return end;
     } finally {
@@ -176,7 +177,12 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
-  return { state: () => state, sessionId: () => sessionId, replacedInARow: () => replaced, run };
+  return {
+    state: () => state,
+    sessionId: () => sessionId,
+    replacedInARow: () => (state.kind === 'registered' && !short() ? 0 : replaced),
+    run,
+  };
 }
 
 /** True if the manager would learn something new from `next`. */
