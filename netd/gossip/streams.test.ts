@@ -87,11 +87,15 @@ describe('the stream server', () => {
   });
 
   test('S14 stalled connections are closed in time and block nobody', async () => {
-    const port = await server({ deadlineMs: 700 });
-    const started = performance.now();
-    const stalled = Array.from({ length: 200 }, () => talk(port, golden('G65').subarray(0, 3)));
+    const port = await server({ deadlineMs: 2000 });
+    let closed = 0;
+    const stalled = Array.from({ length: 200 }, async () => {
+      const answer = await talk(port, golden('G65').subarray(0, 3));
+      closed++;
+      return answer;
+    });
     expect(await talk(port, golden('G65'))).toEqual(golden('G66'));
-    expect(performance.now() - started).toBeLessThan(650);
+    expect(closed).toBe(0);
     const answers = await Promise.all(stalled);
     expect(answers.every((answer) => answer.length === 0)).toBe(true);
   });
@@ -185,7 +189,8 @@ describe('the stream client', () => {
     const port = await server({ serve: () => large });
     let turns = 0;
     const counter = setInterval(() => turns++, 1);
-    expect(await sendStream({ ip: HERE, port }, golden('G04'), { ...client, timeoutMs: 8000 })).toEqual(large);
+    const reply = await sendStream({ ip: HERE, port }, golden('G04'), { ...client, timeoutMs: 8000 });
+    expect(reply?.equals(large)).toBe(true);
     clearInterval(counter);
     expect(turns).toBeGreaterThan(3);
   });

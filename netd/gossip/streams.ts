@@ -16,6 +16,8 @@ const MAX_PUSH_PULLS = 128;
 /** What all unfinished frames together may hold. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
+const LARGE_REPLY_BYTES = 256 * 1024;
+
 /** What seals and opens; asked anew each time, since keys rotate. */
 export interface StreamKeys {
   readonly keys: () => readonly Uint8Array[];
@@ -119,6 +121,8 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
     clearTimeout(deadline);
     deadline = setTimeout(() => socket.destroy(), deadlineMs);
     if (reply === undefined) socket.end();
+    // Making a large reply and sealing it are two pieces of work; what waits in the sockets goes between.
+    else if (reply.length > LARGE_REPLY_BYTES) setImmediate(() => socket.end(options.seal(reply)));
     else socket.end(options.seal(reply));
   };
   socket.on('data', onData);
@@ -166,7 +170,7 @@ export function sendStream(
   );
   options.signal.addEventListener('abort', onAbort);
   if (options.signal.aborted) onAbort();
-  socket.once('error', end);
+  socket.on('error', end);
   socket.once('close', onClose);
   socket.once('connect', () => {
     if (options.wantsReply) socket.write(options.seal(message));

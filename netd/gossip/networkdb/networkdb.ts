@@ -120,8 +120,9 @@ export class NetworkDb implements SwimDelegate {
     if (bytes.length === 0) return;
     const { kind, data } = decodeEnvelope(bytes);
     if (kind !== 'pushPull') throw new DecodeError(`user state of kind ${kind}`);
-    const { time, node } = decodeNetworkPushPull(data, ({ leaving, ...entry }) => {
-      applyNetworkEvent(this.state, { type: leaving ? 'leave' : 'join', ...entry });
+    const { time, node } = decodeNetworkPushPull(data, (entry) => {
+      const type = entry.leaving ? 'leave' : 'join';
+      applyNetworkEvent(this.state, { type, time: entry.time, node: entry.node, network: entry.network });
     });
     onNodeEvent(this.state, { type: 'join', time, node }, data);
   }

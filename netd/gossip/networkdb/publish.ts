@@ -18,7 +18,7 @@ export function publish(
   value: Uint8Array,
   kind: WriteKind,
 ): void {
-  const row = { network, table, key, value: Buffer.from(value) };
+  const row = { network, table, key, value: state.slab.keep(value) };
   state.published.set(rowId(network, table, key), { row, kind });
   write(state, row, kind);
 }
@@ -55,7 +55,7 @@ export function reassertIfDisputed(state: NetworkDbState, event: TableEvent): vo
     const agrees = event.type !== 'delete' && Buffer.compare(event.value, published.row.value) === 0;
     if (!agrees) write(state, published.row, published.kind);
   } else if (event.type !== 'delete' && (ours === undefined || !ours.deleted)) {
-    const value = Buffer.from(event.value);
+    const value = state.slab.keep(event.value);
     const row = { network, table, key, owner: state.config.name, time, value, deleted: false, reapAtMs: 0 };
     const tombstone = entomb(state, row);
     state.rows.put(tombstone);
@@ -68,8 +68,10 @@ export function reclaim(state: NetworkDbState, row: Row): void {
   // Nearly every row is somebody else's own; the lookup costs a string only where we publish anything.
   if (state.published.size === 0) return;
   const id = rowId(row.network, row.table, row.key);
-  if (!state.published.has(id)) return;
+  if (!state.published.has(id) || state.reclaiming.has(id)) return;
+  state.reclaiming.add(id);
   state.io.timers.at(state.io.nowMs + RECLAIM_MS, () => {
+    state.reclaiming.delete(id);
     const published = state.published.get(id);
     const now = state.rows.get(row.network, row.table, row.key);
     if (published === undefined || now?.owner === state.config.name) return;

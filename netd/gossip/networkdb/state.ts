@@ -6,6 +6,7 @@ import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { LamportClock } from './lamport.ts';
 import { type Attachment, type Peer, Roster } from './peers.ts';
 import { type Row, type RowChange, Rows } from './rows.ts';
+import { Slab } from './slab.ts';
 
 /** A network we are on, or were on until lately. */
 export interface OwnNetwork {
@@ -45,8 +46,12 @@ export interface NetworkDbState {
   readonly rosters: Map<string, Roster>;
   readonly own: Map<string, OwnNetwork>;
   readonly rows: Rows;
+  /** Where the values of rows are kept. */
+  readonly slab: Slab;
   /** Our rows as the rest of netd wants them, under `rowId`, whatever happened to them in the tables. */
   readonly published: Map<string, { readonly row: Omit<PublishedRow, 'kind'>; readonly kind: WriteKind }>;
+  /** Rows of ours that others have written over and that we are about to take back. */
+  readonly reclaiming: Set<string>;
   readonly networkQueue: BroadcastQueue;
   readonly nodeQueue: BroadcastQueue;
   readonly counters: Counters;
@@ -90,7 +95,9 @@ export function createNetworkDbState(
     rosters: new Map(),
     own: new Map(),
     rows: new Rows(rowChanged),
+    slab: new Slab(),
     published: new Map(),
+    reclaiming: new Set(),
     networkQueue: new BroadcastQueue(),
     nodeQueue: new BroadcastQueue(),
     counters: {

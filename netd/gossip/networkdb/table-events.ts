@@ -57,7 +57,7 @@ function rowOf(state: NetworkDbState, event: TableEvent, before: Row | undefined
     owner: state.peers.get(event.owner)?.name ?? event.owner,
     time: event.time,
     // A copy: the event's value is a view into a whole packet.
-    value: Buffer.from(event.value),
+    value: state.slab.keep(event.value),
     deleted,
     reapAtMs: deleted ? state.io.nowMs + lifeMs : Number.POSITIVE_INFINITY,
   };

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { compress, decompressSteps } from './compress.ts';
 import { DecodeError } from './decode-error.ts';
 import { open, SEAL_OVERHEAD, seal } from './seal.ts';
@@ -17,6 +18,7 @@ export const NOT_ENCRYPTED = 'Encryption is configured but remote state is not e
 
 /** A message as it goes on a stream: always compressed, even when that is longer, and encrypted. */
 export function sealFrame(message: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
+  assert(message.length > 0, 'an empty stream message crashes its receiver');
   const plain = compress(message);
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   header[0] = MESSAGE_TYPE.encrypt;

@@ -1,4 +1,5 @@
 import { DecodeError } from './decode-error.ts';
+import { latin1 } from './intern.ts';
 
 /** How deep an ignored value may nest: the structs themselves are flat, so anything deep is an attack on the stack. */
 const MAX_DEPTH = 16;
@@ -38,7 +39,7 @@ export class MsgpackReader {
     const length = this.#rawLength(this.#u8(), at);
     if (length === undefined) return '';
     const start = this.#advance(length);
-    return this.bytes.toString('latin1', start, start + length);
+    return latin1(this.bytes, start, start + length);
   }
 
   /** A byte string: a view into the input, not a copy. Nil reads as empty. An array of small numbers is accepted. */

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { decodeCompound } from './compound.ts';
 import { compress, decompress } from './compress.ts';
 import { crc32 } from './crc32.ts';
@@ -18,6 +19,7 @@ const CRC_HEADER_BYTES = 5;
  * @param crc true on the paths that know the peer's record (§3.2)
  */
 export function sealPacket(message: Uint8Array, crc: boolean, key: Uint8Array, nonce: Uint8Array): Buffer {
+  assert(message.length > 0, 'empty packet');
   const packed = compress(message);
   const body = packed.length < message.length ? packed : message;
   return seal(crc ? withCrc(body) : body, key, nonce);

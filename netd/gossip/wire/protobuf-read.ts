@@ -1,4 +1,5 @@
 import { DecodeError } from './decode-error.ts';
+import { latin1 } from './intern.ts';
 
 export const WIRE_VARINT = 0;
 export const WIRE_64BIT = 1;
@@ -62,7 +63,7 @@ export class ProtoReader {
   /** Strings here are names and ids: byte strings, kept byte for byte. */
   latin1(): string {
     const start = this.#range();
-    return this.bytes.toString('latin1', start, this.offset);
+    return latin1(this.bytes, start, this.offset);
   }
 
   /** Passes over the field whose tag was just read. */

@@ -291,7 +291,21 @@ test('addresses have one text form each', () => {
     const bytes = ipBytes(text);
     expect(bytes && ipText(bytes)).toBe(text);
   }
-  for (const text of ['', '1.2.3', '1.2.3.256', '01.2.3.4', '1::2::3', 'fe80::1%eth0', '12345::', '1:2:3:4:5:6:7']) {
+  for (const text of [
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '1.2.3.',
+    '1..2.3',
+    '1.2.3.4.5',
+    '00.1.2.3',
+    '.1.2.3.4',
+    '01.2.3.4',
+    '1::2::3',
+    'fe80::1%eth0',
+    '12345::',
+    '1:2:3:4:5:6:7',
+  ]) {
     expect(ipBytes(text), text).toBeUndefined();
   }
   expect(ipBytes('::ffff:1.2.3.4')?.toString('hex')).toBe('00000000000000000000ffff01020304');

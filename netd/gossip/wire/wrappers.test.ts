@@ -86,6 +86,16 @@ describe('C05 LZW', () => {
   });
 });
 
+test('F14 a bomb in a stream stops at 64 MiB', () => {
+  // Zeros compress about 900 to 1.
+  const bomb = compress(Buffer.alloc(70 * 1024 * 1024));
+  const header = Buffer.alloc(5);
+  header[0] = 10;
+  header.writeUInt32BE(bomb.length + 29, 1);
+  expect(bomb.length).toBeLessThan(100_000);
+  expect(() => openFrame(Buffer.concat([header, seal(bomb, key, nonce, header)]), [key])).toThrow(/more than 67108864/);
+});
+
 describe('C06 compress only when shorter', () => {
   test('C06 G13 stays as it is, G38 shrinks', () => {
     expect(compress(golden('G13'))).toEqual(golden('G14'));
