@@ -41,7 +41,7 @@ function membership(facts: AgentFacts, nowMs: number): Problem[] {
           severity: 'error',
           code: 'removed',
           what: 'the managers say that this node was removed from the swarm',
-          mend: 'Its containers are left running. To come back as a new node: "netd leave", then "netd join".',
+          mend: 'What still runs here goes on running. To come back as a new node: "netd leave", then "netd join".',
           since,
         },
       ];
@@ -118,14 +118,15 @@ function identity({ session, agent }: AgentFacts): Problem[] {
 }
 
 function role({ cluster, certificates }: AgentFacts): Problem[] {
-  const demote = `On a manager: "docker node demote ${cluster.nodeId ?? 'NODE'}".`;
+  // "docker node demote" fails for a node that never was in the managers' raft group: there is no other way back.
+  const mend = `To undo it: "netd leave", on a manager "docker node rm --force ${cluster.nodeId ?? 'NODE'}", then "netd join".`;
   if (cluster.desiredRole === 'manager') {
     return [
       {
         severity: 'warning',
         code: 'promoted',
         what: 'this node was promoted to manager, but netd is a worker only: it goes on as a worker',
-        mend: demote,
+        mend,
         since: null,
       },
     ];
@@ -136,7 +137,7 @@ function role({ cluster, certificates }: AgentFacts): Problem[] {
         severity: 'warning',
         code: 'manager-certificate',
         what: 'this worker holds the certificate of a manager',
-        mend: `If the node is still listed as a manager: "docker node demote ${cluster.nodeId ?? 'NODE'}". The next renewal then brings a worker's.`,
+        mend,
         since: null,
       },
     ];

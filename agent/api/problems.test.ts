@@ -151,6 +151,15 @@ describe('problemsOf', () => {
     expect(none?.mend).toMatch(/No manager is known any more/);
   });
 
+  it.each<[string, AgentFacts]>([
+    ['promoted', cluster({ desiredRole: 'manager' })],
+    ['with a certificate of a manager', { ...READY, certificates: { ...CERTIFICATE, role: 'manager' } }],
+  ])('sends nobody to "docker node demote", which managers refuse for a node that never was one: %s', (_, facts) => {
+    const [problem] = problemsOf(facts, NOW_MS);
+    expect(problem?.mend).toContain(`"docker node rm --force ${facts.cluster.nodeId}"`);
+    expect(problem?.mend).not.toContain('node demote');
+  });
+
   it('says the address of the engine once', () => {
     const what = (error: string) =>
       problemsOf({ ...READY, engine: { ...ENGINE, state: 'down', error } }, NOW_MS)[0]?.what;
