@@ -85,10 +85,16 @@ const TASK_EVENTS = ['start', 'die', 'destroy', 'health_status'] as const;
 /** Engines before 20.10 (API 1.41) lack what swarm tasks of today use. */
 export const LEAST_API_VERSION = '1.41';
 
+/**
+ * Creations and starts at the engine at once. More do not make a burst of tasks faster, but each costs a connection and
+ * memory on both sides. Stops are not counted: they wait for their grace period and cost nothing meanwhile.
+ */
+const MOST_STARTS = 32;
+
 /** @throws NetdError `bad-engine-address` */
 export function createEngine(address: string): Engine {
   const http = createEngineHttp(address);
-  const heavy = pLimit(Number(process.env.NETD_TRY_LIMIT ?? 1000));
+  const heavy = pLimit(MOST_STARTS);
 
   return {
     address,

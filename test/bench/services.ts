@@ -61,9 +61,13 @@ async function running(api: Docker, name: string): Promise<number> {
     .length;
 }
 
-/** Tasks scaled away that are still there. */
+const OVER = ['complete', 'shutdown', 'failed', 'rejected', 'orphaned'];
+
+/** Tasks beyond the wanted ones that are not over; scaled to nothing, every task is one too many. */
 async function lingering(api: Docker, name: string, replicas: number): Promise<number> {
-  return (await tasksOf(api, name)).length - replicas;
+  const tasks = await tasksOf(api, name);
+  const counted = replicas === 0 ? tasks : tasks.filter((task) => !OVER.includes(task.Status.State));
+  return counted.length - replicas;
 }
 
 async function until(check: () => Promise<boolean>): Promise<void> {
