@@ -3,7 +3,13 @@ import { seededRandom } from '#base/random.ts';
 import { Core, type Input } from './core.ts';
 import type { Fact, Output } from './io.ts';
 import type { RowChange } from './networkdb/rows.ts';
-import { decodeEnvelope, decodeTableEvent, type Envelope, eachInCompound } from './wire/networkdb-decode.ts';
+import {
+  decodeEnvelope,
+  decodeNetworkPushPull,
+  decodeTableEvent,
+  type Envelope,
+  eachInCompound,
+} from './wire/networkdb-decode.ts';
 import {
   encodeBulkSync,
   encodeCompoundEnvelope,
@@ -14,7 +20,7 @@ import {
 } from './wire/networkdb-encode.ts';
 import type { AttachmentEntry, TableEvent } from './wire/networkdb-message.ts';
 import { eachMessage } from './wire/packet.ts';
-import { encodePushPull, type NodeEntry } from './wire/push-pull.ts';
+import { decodePushPull, encodePushPull, type NodeEntry } from './wire/push-pull.ts';
 import { decodeSwim } from './wire/swim-decode.ts';
 import { encodeSwim } from './wire/swim-encode.ts';
 import {
@@ -287,4 +293,23 @@ export function eventsIn(payload: Buffer): TableEvent[] {
 function flatten(bytes: Buffer): Buffer[] {
   const { kind, data } = decodeEnvelope(bytes);
   return kind === 'compound' ? [...eachInCompound(data)].flatMap(flatten) : [bytes];
+}
+
+/** A stage on the network, with `count` peers on it, after the excitement of meeting has passed. */
+export function attached(count: number): Stage {
+  const stage = new Stage();
+  stage.input({ kind: 'attach', network: NET });
+  stage.meet(count, [NET]);
+  stage.run(6000);
+  return stage;
+}
+
+export function roster(stage: Stage): string[] {
+  return [...(stage.core.db.state.rosters.get(NET) ?? [])].sort();
+}
+
+export function attachmentsOf(state: Buffer) {
+  const found: { network: string; node: string; leaving: boolean }[] = [];
+  decodeNetworkPushPull(decodeEnvelope(decodePushPull(state).userState).data, (entry) => found.push(entry));
+  return found;
 }

@@ -1,13 +1,12 @@
 import { STREAM_TIMEOUT_MS } from '../swim/timing.ts';
 import type { Timer } from '../timers.ts';
-import { DecodeError } from '../wire/decode-error.ts';
-import { decodeBulkSync, decodeEnvelope, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
+import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 import { encodeBulkSync, encodeCompoundEnvelope, encodeEnvelope, encodeTableEvent } from '../wire/networkdb-encode.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
+import { Backlog } from './backlog.ts';
 import { BULK_SYNC_ACK_MS } from './constants.ts';
 import type { Row } from './rows.ts';
 import { type NetworkDbState, residualSec } from './state.ts';
-import { onTableEvent } from './table-events.ts';
 
 /**
  * Payload of one message. The reference puts whole networks into one frame, which ends at 20 MiB and keeps both ends busy
@@ -18,10 +17,6 @@ const CHUNK_BYTES = 512 * 1024;
 const MAX_SENDING = 4;
 /** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
 const MAX_QUEUED = 256;
-/** Received events applied before others get a turn: a few milliseconds of work. */
-const APPLY_SLICE = 1000;
-/** Received bytes that may wait to be applied: three of the largest frames. */
-const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
 interface Transfer {
   readonly peer: string;
@@ -31,11 +26,6 @@ interface Transfer {
   readonly waiting: ((ok: boolean) => void)[];
 }
 
-interface Backlog {
-  readonly events: Iterator<Buffer, void>;
-  readonly bytes: number;
-}
-
 /** Whole tables between two nodes, over streams (spec gossip §14.12). */
 export class BulkSyncs {
   readonly #state: NetworkDbState;
@@ -43,11 +33,11 @@ export class BulkSyncs {
   #sending = 0;
   /** Requests sent whose answer has not come. */
   readonly #awaited = new Map<string, { readonly transfer: Transfer; readonly timer: Timer }[]>();
-  readonly #backlog: Backlog[] = [];
-  #backlogBytes = 0;
+  readonly #backlog: Backlog;
 
   constructor(state: NetworkDbState) {
     this.#state = state;
+    this.#backlog = new Backlog(state);
   }
 
   /** Transfers queued, being sent, and awaiting an answer; received bytes not yet applied. */
@@ -58,7 +48,7 @@ export class BulkSyncs {
     readonly backlogBytes: number;
   } {
     const { length: queued } = this.#queue;
-    return { queued, sending: this.#sending, awaited: this.#awaited.size, backlogBytes: this.#backlogBytes };
+    return { queued, sending: this.#sending, awaited: this.#awaited.size, backlogBytes: this.#backlog.bytes };
   }
 
   /** Exchanges the rows of `networks` with one peer. `done` hears whether it worked; silence counts as success. */
@@ -115,7 +105,7 @@ export class BulkSyncs {
     if (sync.node === state.config.name) return;
     state.counters.bulkSyncsReceived++;
     state.tableClock.witness(sync.time);
-    this.#apply(sync.payload);
+    this.#backlog.add(sync.payload);
     if (!sync.unsolicited) {
       this.#answered(sync.node);
       return;
@@ -253,47 +243,6 @@ export class BulkSyncs {
   #release(): void {
     this.#sending--;
     this.#sendNext();
-  }
-
-  #apply(payload: Buffer): void {
-    if (payload.length === 0) return;
-    if (this.#backlogBytes + payload.length > MAX_BACKLOG_BYTES) {
-      this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
-      return;
-    }
-    const { kind, data } = decodeEnvelope(payload);
-    if (kind !== 'compound') return;
-    this.#backlogBytes += payload.length;
-    this.#backlog.push({ events: eachInCompound(data), bytes: payload.length });
-    if (this.#backlog.length === 1) this.#applySlice();
-  }
-
-  /** Applies some of what waits; the rest has to wait for packets and pings that came meanwhile. */
-  #applySlice(): void {
-    for (let applied = 0; applied < APPLY_SLICE; applied++) {
-      const first = this.#backlog[0];
-      if (first === undefined) return;
-      if (this.#applyOne(first.events)) continue;
-      this.#backlog.shift();
-      this.#backlogBytes -= first.bytes;
-    }
-    if (this.#backlog.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());
-  }
-
-  /** False at the end, and when what follows cannot be read. */
-  #applyOne(events: Iterator<Buffer, void>): boolean {
-    try {
-      const next = events.next();
-      if (next.done) return false;
-      const { kind, data } = decodeEnvelope(next.value);
-      if (kind === 'tableEvent') onTableEvent(this.#state, decodeTableEvent(data), data, true);
-      return true;
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      // A generator that threw is finished; an event that was bad leaves the others readable.
-      this.#state.counters.rowsRefused++;
-      return true;
-    }
   }
 }
 

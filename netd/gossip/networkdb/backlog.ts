@@ -1,0 +1,66 @@
+import { DecodeError } from '../wire/decode-error.ts';
+import { decodeEnvelope, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
+import type { NetworkDbState } from './state.ts';
+import { onTableEvent } from './table-events.ts';
+
+/** Received events applied before others get a turn: a few milliseconds of work. */
+const APPLY_SLICE = 1000;
+/** Received bytes that may wait to be applied: three of the largest frames. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+/** Rows received in bulk and not yet applied. A peer may send a hundred thousand at once; pings must not wait for them. */
+export class Backlog {
+  readonly #state: NetworkDbState;
+  readonly #waiting: { readonly events: Iterator<Buffer, void>; readonly bytes: number }[] = [];
+  #bytes = 0;
+
+  constructor(state: NetworkDbState) {
+    this.#state = state;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes the payload of a bulk sync. Throws DecodeError if it is none. */
+  add(payload: Buffer): void {
+    if (payload.length === 0) return;
+    if (this.#bytes + payload.length > MAX_BACKLOG_BYTES) {
+      this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
+      return;
+    }
+    const { kind, data } = decodeEnvelope(payload);
+    if (kind !== 'compound') return;
+    this.#bytes += payload.length;
+    this.#waiting.push({ events: eachInCompound(data), bytes: payload.length });
+    if (this.#waiting.length === 1) this.#applySlice();
+  }
+
+  /** Applies some of what waits; the rest has to wait for packets and pings that came meanwhile. */
+  #applySlice(): void {
+    for (let applied = 0; applied < APPLY_SLICE; applied++) {
+      const first = this.#waiting[0];
+      if (first === undefined) return;
+      if (this.#applyOne(first.events)) continue;
+      this.#waiting.shift();
+      this.#bytes -= first.bytes;
+    }
+    if (this.#waiting.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());
+  }
+
+  /** False at the end, and when what follows cannot be read. */
+  #applyOne(events: Iterator<Buffer, void>): boolean {
+    try {
+      const next = events.next();
+      if (next.done) return false;
+      const { kind, data } = decodeEnvelope(next.value);
+      if (kind === 'tableEvent') onTableEvent(this.#state, decodeTableEvent(data), data, true);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      // A generator that threw is finished; an event that was bad leaves the others readable.
+      this.#state.counters.rowsRefused++;
+      return true;
+    }
+  }
+}

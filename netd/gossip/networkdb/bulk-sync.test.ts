@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import {
+  attached,
+  bulkOf,
+  bulkSync,
+  eventsIn,
+  NET,
+  peerOf,
+  pushPull,
+  SELF,
+  Stage,
+  tableEvent,
+} from '../core-testkit.ts';
+import { decodeBulkSync } from '../wire/networkdb-decode.ts';
+import { decodePushPull } from '../wire/push-pull.ts';
+import { encodeUserStream } from '../wire/user-stream.ts';
+
+describe('bulk sync', () => {
+  test('N08 a request is applied and answered on a new stream to the advertised address', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    stage.publish('mine', 'x');
+    stage.streams.length = 0;
+    stage.request(bulkSync(1, [tableEvent(1)], { unsolicited: true, time: 500n }));
+    expect(stage.row('k')?.value).toBe('v');
+    expect(stage.streams).toHaveLength(1);
+    expect(stage.streams[0]).toMatchObject({ to: peerOf(1).address, wantsReply: false });
+    const answer = decodeBulkSync(bulkOf(stage.streams[0] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0));
+    expect(answer).toMatchObject({ unsolicited: false, node: SELF.name, networks: [NET] });
+    expect(answer.time).toBeGreaterThan(500n);
+    expect(
+      eventsIn(answer.payload)
+        .map((event) => event.key)
+        .sort(),
+    ).toEqual(['k', 'mine']);
+  });
+
+  test('N09 an answer is not answered', () => {
+    const stage = attached(1);
+    stage.streams.length = 0;
+    stage.request(bulkSync(1, [tableEvent(1)]));
+    expect(stage.streams).toEqual([]);
+  });
+
+  test('F16 misplaced messages: a sync in a sync, in a packet, a push/pull as a user message', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    stage.streams.length = 0;
+    const request = bulkSync(1, [], { unsolicited: true });
+    const envelope = request.subarray(request.indexOf(Buffer.from([8, 4])));
+    stage.user(1, envelope);
+    stage.request(encodeUserStream(decodePushPull(pushPull(1, [])).userState));
+    stage.request(bulkSync(1, [envelope], { unsolicited: true }));
+    expect(stage.streams).toHaveLength(1);
+  });
+
+  test('F17 a sync in our own name is ignored', () => {
+    const stage = attached(1);
+    stage.streams.length = 0;
+    stage.request(bulkSync(1, [tableEvent(1)], { unsolicited: true, node: SELF.name }));
+    expect([stage.streams.length, stage.row('k')]).toEqual([0, undefined]);
+  });
+
+  test('F13 a request for a hundred thousand unknown networks is answered with nothing', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    stage.streams.length = 0;
+    const networks = Array.from({ length: 100_000 }, (_, i) => `n${i}`);
+    stage.request(bulkSync(1, [], { unsolicited: true, networks }));
+    const answer = decodeBulkSync(bulkOf(stage.streams[0] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0));
+    expect([answer.networks, eventsIn(answer.payload)]).toEqual([[], []]);
+  });
+
+  test('F21 huge values are refused, huge syncs are applied in slices', () => {
+    const stage = attached(1);
+    stage.request(bulkSync(1, [tableEvent(1, { value: 'x'.repeat(2_000_000) }), tableEvent(1, { key: 'fine' })]));
+    expect([stage.row('k'), stage.row('fine')?.value]).toEqual([undefined, 'v']);
+    const events = Array.from({ length: 20_000 }, (_, i) => tableEvent(1, { key: `row${i}` }));
+    stage.request(bulkSync(1, events));
+    expect(stage.core.db.bulk.load.backlogBytes).toBeGreaterThan(0);
+    expect(stage.row('row19999')).toBeUndefined();
+    // Each tick a slice, all at the same moment: a ping between two of them is answered.
+    const sliceMs: number[] = [];
+    while (stage.core.db.bulk.load.backlogBytes > 0) {
+      const started = performance.now();
+      stage.input({ kind: 'tick' });
+      sliceMs.push(performance.now() - started);
+    }
+    expect(stage.row('row19999')?.value).toBe('v');
+    expect(sliceMs.length).toBeGreaterThan(10);
+    // The median: the machine may be busy with something else in between.
+    expect(sliceMs.sort((a, b) => a - b)[sliceMs.length >> 1]).toBeLessThan(100);
+  });
+
+  test('a large table goes out in several messages of which only the last asks', () => {
+    const stage = attached(1);
+    for (let i = 0; i < 6000; i++) stage.user(1, tableEvent(1, { key: `key${i}`, value: 'v'.repeat(100) }));
+    stage.play = () => undefined;
+    stage.streams.length = 0;
+    stage.run(31_000);
+    const syncs = stage.streams.flatMap((stream) => {
+      const envelope = bulkOf(stream);
+      return envelope === undefined ? [] : [decodeBulkSync(envelope.data)];
+    });
+    const first = syncs.findIndex((sync) => sync.unsolicited) + 1;
+    expect(first).toBeGreaterThan(1);
+    expect(syncs.slice(0, first).map((sync) => sync.unsolicited)).toEqual([
+      ...new Array<boolean>(first - 1).fill(false),
+      true,
+    ]);
+    expect(syncs.slice(0, first).reduce((sum, sync) => sum + eventsIn(sync.payload).length, 0)).toBe(6000);
+  });
+
+  test('N13 the first regular sync comes within 30 s, the next 30 s later, over all shared networks', () => {
+    const stage = new Stage();
+    const networks = [NET, 'network2'];
+    for (const network of networks) stage.input({ kind: 'attach', network });
+    stage.meet(1, networks);
+    stage.play = () => undefined;
+    stage.run(61_000);
+    const requests = stage.streams.flatMap((stream) => {
+      const envelope = bulkOf(stream);
+      return envelope === undefined ? [] : [{ ...decodeBulkSync(envelope.data), atMs: stream.atMs }];
+    });
+    expect(requests.length).toBeGreaterThanOrEqual(2);
+    expect(requests[0]?.atMs).toBeLessThanOrEqual(30_000);
+    expect((requests[1]?.atMs ?? 0) - (requests[0]?.atMs ?? 0)).toBeCloseTo(30_000, -1);
+    expect(requests[0]?.networks.toSorted()).toEqual([...networks].sort());
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { aliveOf, attached, entryOf, NET, PORT, peerOf, pushPull, SELF, Stage, tableEvent } from '../core-testkit.ts';
+
+describe('failures and healing', () => {
+  test('N12 a failed node takes its rows along at once, without tombstones', () => {
+    const stage = attached(2);
+    stage.user(1, tableEvent(1));
+    stage.changes.length = 0;
+    stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
+    expect(stage.changes).toMatchObject([{ key: 'k', before: { value: Buffer.from('v') }, after: undefined }]);
+    expect([...stage.core.db.state.rows.of(NET)]).toEqual([]);
+  });
+
+  test('N16 managers that restart under new names are found again within 70 s', () => {
+    const stage = new Stage();
+    const manager = peerOf(1).address;
+    let name = peerOf(1).name;
+    stage.play = ({ to, message }) =>
+      message[0] === 6 && to.ip === manager.ip ? pushPull(1, [entryOf(1, { name })]) : 'fail';
+    stage.input({ kind: 'join', addresses: [manager] });
+    expect(stage.facts).toContainEqual({ kind: 'joined', peers: 1 });
+    expect(stage.memberState(1)).toBe('alive');
+    stage.run(1000);
+    name = 'eeeeeeeeeee1';
+    stage.packet(2, aliveOf(2));
+    stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
+    stage.run(70_000);
+    expect(stage.core.swim.state.members.get(name)).toBeDefined();
+  });
+
+  test('peers that do not answer are asked again and again, and complained about once', () => {
+    const stage = new Stage();
+    stage.input({ kind: 'join', addresses: [peerOf(1).address, { ip: '10.0.0.99', port: PORT }] });
+    stage.run(60_000);
+    expect(stage.streams.length).toBeGreaterThanOrEqual(8);
+    expect(stage.facts.filter((fact) => fact.kind === 'unreachable')).toHaveLength(1);
+  });
+
+  test('a failed node is dialled less and less often', () => {
+    const stage = attached(2);
+    stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
+    stage.streams.length = 0;
+    for (let second = 0; second < 300; second++) {
+      // The other one lives.
+      stage.packet(2, aliveOf(2, { incarnation: 2 + second }));
+      stage.run(1000);
+    }
+    const dials = stage.streams.filter(({ to, message }) => to.ip === peerOf(1).address.ip && message[0] === 6);
+    expect(dials.length).toBeGreaterThanOrEqual(6);
+    expect(dials.length).toBeLessThanOrEqual(20);
+  });
+
+  test('after we were declared dead, our attachments and rows are said again', () => {
+    const stage = attached(1);
+    stage.publish('mine', 'x');
+    stage.run(3000);
+    const sinceMs = stage.nowMs;
+    stage.packet(1, { kind: 'dead', node: SELF.name, incarnation: 1, from: peerOf(1).name });
+    stage.run(3000);
+    expect(stage.envelopes(sinceMs).some(({ envelope }) => envelope.kind === 'networkEvent')).toBe(true);
+    expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'mine')).toBe(true);
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { aliveOf, attached, peerOf, roster, SELF, Stage, tableEvent } from '../core-testkit.ts';
+import { encodeEnvelope, encodeNodeEvent } from '../wire/networkdb-encode.ts';
+
+describe('node events', () => {
+  test('F19 a LEAVE in our name is ignored', () => {
+    const stage = attached(1);
+    stage.user(1, encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'leave', time: 99n, node: SELF.name })));
+    expect(roster(stage)).toContain(SELF.name);
+  });
+
+  test('a LEAVE makes a node left, takes its rows along, and is passed on', () => {
+    const stage = attached(3);
+    stage.user(1, tableEvent(1));
+    const sinceMs = stage.nowMs;
+    const leave = encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'leave', time: 99n, node: peerOf(1).name }));
+    stage.user(2, leave);
+    expect(stage.core.db.state.peers.get(peerOf(1).name)?.status).toBe('left');
+    expect(stage.row('k')).toBeUndefined();
+    stage.run(2000);
+    expect(stage.envelopes(sinceMs).filter(({ bytes }) => bytes.equals(leave))).toHaveLength(4);
+  });
+
+  test('S19 a restarted peer: its old name and rows go at once, its new name is there', () => {
+    const stage = attached(2);
+    stage.user(1, tableEvent(1));
+    stage.packet(1, aliveOf(1, { node: 'fffffffffff1' }));
+    expect(stage.core.db.state.peers.get(peerOf(1).name)?.status).toBe('left');
+    expect(stage.core.db.state.peers.get('fffffffffff1')?.status).toBe('active');
+    expect(stage.row('k')).toBeUndefined();
+    expect(roster(stage)).toEqual([SELF.name, peerOf(2).name].sort());
+  });
+
+  test('late news of a predecessor does not bury its successor for good', () => {
+    const stage = new Stage();
+    stage.play = () => 'hang';
+    stage.packet(1, aliveOf(1, { node: 'fffffffffff1' }));
+    stage.packet(2, aliveOf(1));
+    expect(stage.core.db.state.peers.get('fffffffffff1')?.status).toBe('left');
+    stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
+    expect(stage.core.db.state.peers.get('fffffffffff1')?.status).toBe('active');
+    stage.run(1500);
+    expect(stage.streams.some(({ message }) => message[0] === 6)).toBe(true);
+  });
+});
