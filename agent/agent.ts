@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import type { AgentControl, JoinRequest, JoinResult, LeaveRequest } from '#agent/api/control.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import { serveApi } from '#agent/api/server.ts';
@@ -143,19 +143,16 @@ export class Agent implements AgentControl {
   async #join(request: JoinRequest, token: ReturnType<typeof parseJoinToken>): Promise<JoinResult> {
     const { clock, random, log, fips } = this.#seams;
     const sinceMs = clock.now();
-    const progress: JoiningFact = {
-      step: 'root-ca',
-      attempt: 1,
-      address: request.addresses[0] ?? null,
-      lastError: null,
+    const onProgress = (progress: JoiningFact) => {
+      this.#membership = { kind: 'joining', sinceMs, progress };
     };
-    this.#membership = { kind: 'joining', sinceMs, progress };
+    onProgress({ step: 'root-ca', attempt: 1, address: request.addresses[0] ?? null, lastError: null });
     try {
       const remotes = new Remotes(random);
       const { addresses, availability, advertiseAddr, dataPathAddr } = request;
       const credentials = await joinCluster(
-        { token, addresses, availability, remotes, clock, random, log, fips },
-        AbortSignal.any([]),
+        { token, addresses, availability, remotes, clock, random, log, fips, onProgress },
+        new AbortController().signal,
       );
       await this.#certificates.install(credentials);
       this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
@@ -266,7 +263,8 @@ export class Agent implements AgentControl {
 
 async function makeDirectory(path: string, mode: number, flag: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode });
+    // Only what netd makes gets its mode: a directory given by mistake must not lose its own.
+    if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode);
   } catch (error) {
     const why = isErrno(error, 'EACCES', 'EPERM') ? 'netd may not write there' : errorText(error);
     throw new NetdError('directory-unusable', `the directory ${path} cannot be made: ${why}`, {
