@@ -50,6 +50,8 @@ export class Agent implements AgentControl {
   /** Rejected when a node cannot go on: then the agent ends, and its service manager starts it anew. */
   readonly #fatal = Promise.withResolvers<never>();
   #payloads: Promise<PayloadStore> | undefined;
+  /** Aborts what must not outlive the agent. */
+  readonly #stopping = new AbortController();
   #membership: Membership;
 
   constructor(config: AgentConfig, seams: AgentSeams) {
@@ -92,6 +94,7 @@ export class Agent implements AgentControl {
         if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
         await Promise.race([this.#watch.run(signal), this.#fatal.promise]);
       } finally {
+        this.#stopping.abort(new Error('netd is stopping'));
         if (this.#membership.kind === 'joined') await this.#membership.life.stop('netd is stopping');
         await api.close();
       }
@@ -152,7 +155,7 @@ export class Agent implements AgentControl {
       const { addresses, availability, advertiseAddr, dataPathAddr } = request;
       const credentials = await joinCluster(
         { token, addresses, availability, remotes, clock, random, log, fips, onProgress },
-        new AbortController().signal,
+        this.#stopping.signal, // not the caller's: who asked may be gone, the join goes on
       );
       await this.#certificates.install(credentials);
       this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
