@@ -1,6 +1,6 @@
-import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
+import { patiently } from './patiently.ts';
 import { parseSwarmTask, type SwarmTask } from './swarm-task.ts';
 
 /** A shell script that runs until it is asked to end, and then ends at once. */
@@ -13,9 +13,6 @@ export interface ServiceOptions {
   /** Host name of the one node for its tasks; every worker without it. */
   readonly on?: string;
 }
-
-/** A loaded machine may need long for what takes a moment; a condition that never comes true is found either way. */
-const PATIENCE = { timeoutMs: 90_000, intervalMs: 100 };
 
 /** The services of a swarm: made with the command line of its manager, as users do. */
 export class Services {
@@ -65,17 +62,17 @@ export class Services {
     name: string,
     what: string,
     check: (tasks: readonly SwarmTask[]) => T | false | undefined,
-    options: { readonly timeoutMs?: number; readonly intervalMs?: number } = {},
+    options: { readonly intervalMs?: number } = {},
   ): Promise<T> {
     let seen: readonly SwarmTask[] = [];
     try {
-      return await eventually(
+      return await patiently(
         `service ${name}: ${what}`,
         async () => {
           seen = await this.tasks(name);
           return check(seen);
         },
-        { ...PATIENCE, ...options },
+        options,
       );
     } catch (error) {
       const rows = seen.map((t) => `${t.id} slot ${t.slot} ${t.state}/${t.desired} ${t.message} ${t.err}`);

@@ -10,7 +10,7 @@ import { replacingItems } from './task-items/replacing.ts';
 import { describeEachManagerAtOnce } from './versions.ts';
 
 // Nearly all of it is waiting, some of it for 20 s by the clock: everything at once takes as long as the longest.
-vi.setConfig({ maxConcurrency: 200 });
+vi.setConfig({ maxConcurrency: 200, testTimeout: 240_000 });
 
 /** The conformance items that are about tasks. */
 describeEachManagerAtOnce('tasks', (hosts) => {

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
-import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
+import { patiently } from './patiently.ts';
 
 export const TASK_ID_LABEL = 'com.docker.swarm.task.id';
 export const SERVICE_NAME_LABEL = 'com.docker.swarm.service.name';
@@ -32,9 +32,8 @@ export async function letGo(host: Host, id: string): Promise<void> {
 
 /** Waits until no container of the service is left on the host. */
 export async function noContainersOf(host: Host, service: string): Promise<void> {
-  await eventually(
+  await patiently(
     `no container of ${service} on ${host.name}`,
     async () => (await containersOf(host, service)).length === 0,
-    { timeoutMs: 60_000 },
   );
 }

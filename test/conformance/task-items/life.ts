@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { eventually } from '#test/hosts/eventually.ts';
 import { item } from '../items.ts';
+import { patiently } from '../patiently.ts';
 import { RUN_ON, WAIT_FOR_GO } from '../services.ts';
 import type { SwarmTask } from '../swarm-task.ts';
 import type { TaskBed } from '../task-bed.ts';
@@ -101,28 +101,26 @@ export function lifeItems(bed: () => TaskBed): void {
     const count = 'n=$(cat /v/n 2>/dev/null || echo 0); [ $n = 8 ] && { trap "exit 0" TERM; sleep 100000 & wait; }; ';
     const flags = ['--restart-delay', '100ms', '--mount', 'type=volume,source=count,target=/v'];
     await services.create('failing', `${count} echo $((n + 1)) >/v/n; exit 1`, flags, { on: 'w1' });
-    const running = await services.runningTask('failing');
-    expect(await inContainer(w1.host, running.containerId, 'cat /v/n')).toBe('8');
-    await eventually(
-      'the worker has the containers of the tasks in the history, and no other',
-      async () => {
-        const [rows, tasks, containers] = await Promise.all([
-          services.ps('failing', '{{.ID}}'),
-          services.tasks('failing'),
-          containersOf(w1.host, 'failing'),
-        ]);
-        const ids = tasks.map(({ containerId }) => containerId).sort();
-        return (
-          rows.length <= 5 &&
-          ids.join() ===
-            containers
-              .map(({ Id }) => Id)
-              .sort()
-              .join()
-        );
-      },
-      { timeoutMs: 60_000, intervalMs: 200 },
-    );
+    await patiently('the ninth runs on', async () => {
+      const { containerId } = await services.runningTask('failing');
+      return (await inContainer(w1.host, containerId, 'cat /v/n')) === '8';
+    });
+    await patiently('the worker has the containers of the tasks in the history, and no other', async () => {
+      const [rows, tasks, containers] = await Promise.all([
+        services.ps('failing', '{{.ID}}'),
+        services.tasks('failing'),
+        containersOf(w1.host, 'failing'),
+      ]);
+      const ids = tasks.map(({ containerId }) => containerId).sort();
+      return (
+        rows.length <= 5 &&
+        ids.join() ===
+          containers
+            .map(({ Id }) => Id)
+            .sort()
+            .join()
+      );
+    });
   });
 
   test(item(31, 'replicated job'), async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { eventually } from '#test/hosts/eventually.ts';
 import { item } from '../items.ts';
+import { patiently } from '../patiently.ts';
 import type { Services } from '../services.ts';
 import type { TaskBed } from '../task-bed.ts';
 import { containerOfTask, letGo } from '../worker-containers.ts';
@@ -15,7 +15,7 @@ export function logItems(bed: () => TaskBed): void {
     const { services } = bed();
     await services.create('talker', `${TEN}; ${RUN_ON_AFTER}`, [], { on: 'w1' });
     const task = await services.runningTask('talker');
-    const all = await eventually('the log is complete', async () => {
+    const all = await patiently('the log is complete', async () => {
       const logs = await serviceLogs(services, '--raw', 'talker');
       return logs.stderr === 'err\n' && logs;
     });
@@ -38,7 +38,7 @@ export function logItems(bed: () => TaskBed): void {
     await services.create('timed', `${script}; ${RUN_ON_AFTER}`, [], { on: 'w1' });
     const task = await services.runningTask('timed');
     await letGo(w1.host, task.containerId);
-    const stamped = await eventually('the log is complete', async () => {
+    const stamped = await patiently('the log is complete', async () => {
       const { stdout } = await serviceLogs(services, '--raw', '--timestamps', 'timed');
       return stdout.endsWith(' last\n') && stdout.trimEnd().split('\n');
     });
@@ -56,7 +56,7 @@ export function logItems(bed: () => TaskBed): void {
     const options = ['--log-opt', 'env=COLOR', '--log-opt', 'labels=shape'];
     await services.create('detailed', `echo hello; ${RUN_ON_AFTER}`, [...flags, ...options], { on: 'w1' });
     await services.runningTask('detailed');
-    const { stdout } = await eventually('the line is there', async () => {
+    const { stdout } = await patiently('the line is there', async () => {
       const logs = await serviceLogs(services, '--details', 'detailed');
       return logs.stdout !== '' && logs;
     });
@@ -68,7 +68,7 @@ export function logItems(bed: () => TaskBed): void {
     await services.create('typed', `${TEN}; ${RUN_ON_AFTER}`, ['--tty'], { on: 'w1' });
     await services.runningTask('typed');
     const whole = lines([...OUT, 'err']).replaceAll('\n', '\r\n');
-    await eventually('the log is complete', async () => {
+    await patiently('the log is complete', async () => {
       const { stdout, stderr } = await serviceLogs(services, '--raw', 'typed');
       return stdout === whole && stderr === '';
     });
@@ -83,11 +83,11 @@ export function logItems(bed: () => TaskBed): void {
     const follower = await services.manager.spawn('service-logs', argv);
     const said = () => follower.log();
     try {
-      await eventually('old lines come', () => said().includes('first 1\n'), PATIENCE);
+      await patiently('old lines come', () => said().includes('first 1\n'));
       await letGo(w1.host, task.containerId);
-      await eventually('new lines come', () => said().includes('second 1\n'), PATIENCE);
+      await patiently('new lines come', () => said().includes('second 1\n'));
       await services.manager.docker('service', 'scale', '--detach', 'followed=2');
-      await eventually('lines of a new task come', () => said().includes('first 2\n'), PATIENCE);
+      await patiently('lines of a new task come', () => said().includes('first 2\n'));
       expect(follower.running).toBe(true);
     } finally {
       await follower.stop();
@@ -114,7 +114,6 @@ export function logItems(bed: () => TaskBed): void {
   });
 }
 
-const PATIENCE = { timeoutMs: 60_000 };
 /** Much longer than any of these takes; a call that hangs is what they are about. */
 const HANGS_MS = 45_000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { item } from '../items.ts';
+import { patiently } from '../patiently.ts';
 import { RUN_ON, WAIT_FOR_GO } from '../services.ts';
 import type { SwarmTask } from '../swarm-task.ts';
 import type { TaskBed } from '../task-bed.ts';
@@ -26,7 +26,7 @@ export function nodeEventItems(bed: () => TaskBed): void {
       const [pinned, [global]] = await Promise.all([services.running('pinned', 2), services.running('global')]);
       await setAvailability(services.manager, 'drain');
       for (const { id } of [...pinned, ...(global ? [global] : [])]) {
-        const told = await eventually('the task is down', async () => {
+        const told = await patiently('the task is down', async () => {
           const task = await services.task(id);
           return task.state === 'shutdown' && task;
         });
