@@ -169,6 +169,25 @@ describe('nodes on loopback', () => {
     peer.close();
   });
 
+  test('a node that listens everywhere talks to one that listens on one address', async () => {
+    const a = await start(1);
+    const everywhere = await startGossip({
+      listen: { ip: '0.0.0.0', port: 0 },
+      advertiseIp: '127.0.0.1',
+      keyring: ring(1),
+      logger: silentLogger,
+    });
+    nodes.push(everywhere);
+    everywhere.join([a.address]);
+    await expect.poll(() => [alive(a), alive(everywhere)], { timeout: 5000 }).toEqual([1, 1]);
+    for (const node of [a, everywhere]) {
+      node.tables.attach(NET);
+      node.tables.publishEndpoint(NET, `endpoint-of-${node.name}`, endpoint(node.name));
+    }
+    const all = [a.name, everywhere.name].sort();
+    await expect.poll(() => [a, everywhere].map(names), { timeout: 5000 }).toEqual([all, all]);
+  }, 20_000);
+
   test('a port in use and an address of nobody here are refused with what to do', async () => {
     const a = await start(1);
     const taken = start(1, ring(1), a.address.port);

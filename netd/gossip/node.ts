@@ -68,9 +68,14 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
 
   const step = (input: Input): void => {
     if (core === undefined || !isOpen) return;
-    const { outputs, changes } = core.step(clock.monotonicMs(), input);
-    for (const output of outputs) act(output);
-    tables.changed(changes);
+    try {
+      const { outputs, changes } = core.step(clock.monotonicMs(), input);
+      for (const output of outputs) act(output);
+      tables.changed(changes);
+    } catch (error) {
+      // A mistake of ours, found by one input, must not take the node's networks down with it.
+      logger.error({ err: error, input: input.kind }, 'gossip failed to handle an input; it is dropped');
+    }
     arm();
   };
   const arm = (): void => {

@@ -9,7 +9,7 @@ export interface Wires {
   /** One-way delay: uniform between these, so that datagrams overtake each other. */
   minDelayMs: number;
   maxDelayMs: number;
-  /** False cuts all streams: what arrives then arrived by gossip alone. */
+  /** False cuts all streams but pings: rows that arrive then arrived by gossip alone. */
   streams: boolean;
   /** Group of each address; addresses of different groups do not hear each other. Missing means group 0. */
   groups: Map<string, number>;
