@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs netd on this host: the executable, the unit, an example configuration. Run again to upgrade: containers run on.
+#
+#   sudo sh install.sh [DIRECTORY]     with netd and netd.service in DIRECTORY (default: that of this script, or dist/ and
+#                                      systemd/ of a checkout)
+set -eu
+
+fail() { echo "netd install: $*" >&2; exit 1; }
+say() { echo "netd install: $*"; }
+
+[ "$(id -u)" = 0 ] || fail 'must be run as root: sudo sh install.sh'
+here=${1:-$(dirname "$0")}
+executable= unit=
+for candidate in "$here/netd" "$here/../dist/netd"; do [ -f "$candidate" ] && executable=$candidate && break; done
+for candidate in "$here/netd.service" "$here/../systemd/netd.service"; do [ -f "$candidate" ] && unit=$candidate && break; done
+[ -n "$executable" ] || fail "there is no netd in $here: build it with 'npm run build'"
+[ -n "$unit" ] || fail "there is no netd.service in $here"
+"$executable" version >/dev/null 2>&1 || [ $? = 4 ] || fail "$executable does not run on this host (another architecture?)"
+
+# Beside it and renamed over it: a running netd keeps its file.
+install -m 0755 "$executable" /usr/bin/netd.new
+mv /usr/bin/netd.new /usr/bin/netd
+install -d -m 0755 /etc/netd
+[ -e /etc/netd/netd.yaml ] || cat >/etc/netd/netd.yaml <<'YAML'
+# Settings of netd. Keys are the long flags of `netd agent` without dashes; `netd agent --help` lists them.
+# engine: unix:///var/run/docker.sock
+# log-level: info
+# generic-resources: [gpu=UUID1, gpu=UUID2, ssd=2]
+# labels:
+#   zone: b
+YAML
+if [ -d /usr/share/bash-completion/completions ]; then
+  /usr/bin/netd completion bash >/usr/share/bash-completion/completions/netd
+fi
+say "installed $(/usr/bin/netd --version 2>/dev/null || echo netd) as /usr/bin/netd"
+
+if [ -d /run/systemd/system ]; then
+  install -m 0644 "$unit" /etc/systemd/system/netd.service
+  systemctl daemon-reload
+  systemctl enable --quiet netd
+  systemctl restart netd
+  say 'the service netd is running; next: netd join --token TOKEN MANAGER:2377'
+else
+  say 'systemd does not run here: start it with "netd agent"; next: netd join --token TOKEN MANAGER:2377'
+fi
