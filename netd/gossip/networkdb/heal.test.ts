@@ -1,5 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { aliveOf, attached, entryOf, NET, PORT, peerOf, pushPull, SELF, Stage, tableEvent } from '../core-testkit.ts';
+import {
+  aliveOf,
+  attached,
+  bulkOf,
+  entryOf,
+  NET,
+  PORT,
+  peerOf,
+  pushPull,
+  SELF,
+  Stage,
+  tableEvent,
+} from '../core-testkit.ts';
 
 describe('failures and healing', () => {
   test('N12 a failed node takes its rows along at once, without tombstones', () => {
@@ -59,5 +71,19 @@ describe('failures and healing', () => {
     stage.run(3000);
     expect(stage.envelopes(sinceMs).some(({ envelope }) => envelope.kind === 'networkEvent')).toBe(true);
     expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'mine')).toBe(true);
+  });
+
+  test('an attachment that only a push/pull tells of is followed by a bulk sync, for the rows that were dropped', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    stage.packet(2, aliveOf(2));
+    stage.user(2, tableEvent(2));
+    expect(stage.row('k')).toBeUndefined();
+    stage.streams.length = 0;
+    const attachment = { network: NET, time: 4n, node: peerOf(2).name, leaving: false };
+    stage.request(pushPull(1, [entryOf(1), entryOf(2)], [attachment]));
+    stage.run(2000);
+    const syncs = stage.streams.filter((stream) => bulkOf(stream) !== undefined);
+    expect(syncs).toHaveLength(1);
   });
 });

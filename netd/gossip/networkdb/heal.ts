@@ -13,7 +13,7 @@ export type Exchange = (to: Address, join: boolean, done: (result: ExchangeResul
 
 const RECONNECT_INTERVAL_MS = 1000;
 /** The reference dials one failed node a second for a day; we ask a node that stays away less and less often. */
-const MAX_REDIAL_MS = 60_000;
+const MAX_REDIAL_MS = 30_000;
 /** Bootstrap peers are looked for once a minute, or as soon as we are quite alone. */
 const REJOIN_INTERVAL_MS = 60_000;
 const ALONE_REJOIN_INTERVAL_MS = 10_000;
@@ -51,7 +51,9 @@ export class Healing {
 
   /** A node we had given up is back: what we dropped has to be learnt again. */
   returned(peer: Peer): void {
-    const { io } = this.#state;
+    const { io, peers } = this.#state;
+    // Where one comes back, a partition may have healed: the others are worth a dial now.
+    for (const other of peers.values()) if (other.status === 'failed') other.nextDialMs = io.nowMs;
     io.timers.at(io.nowMs + io.random() * RETURN_SPREAD_MS, () => {
       if (peer.status !== 'active') return;
       this.#exchange(peer.address, false, (result) => {

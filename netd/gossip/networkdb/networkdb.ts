@@ -29,6 +29,8 @@ const MAX_DEPTH = 4;
 /** How long the LEAVE event may take to get out, and how long it has to itself before memberlist's goodbye. */
 const LEAVE_WAIT_MS = 5000;
 const LEAVE_GAP_MS = 600;
+/** How soon rows missed with an attachment are asked for: not by all nodes in the same moment. */
+const MISSED_SYNC_MS = 2000;
 /** Peers that had given us up are told about us again at most this often. */
 const REINTRODUCE_MS = 10_000;
 
@@ -38,6 +40,9 @@ export class NetworkDb implements SwimDelegate {
   readonly bulk: BulkSyncs;
   readonly #healing: Healing;
   #reintroducedAtMs = Number.NEGATIVE_INFINITY;
+  /** Our networks on which a push/pull showed nodes we did not know there. */
+  readonly #missed = new Set<string>();
+  #syncing = false;
 
   constructor(config: NetworkDbConfig, io: Io, exchange: Exchange, rowChanged: (change: RowChange) => void) {
     this.state = createNetworkDbState(config, io, rowChanged);
@@ -120,11 +125,14 @@ export class NetworkDb implements SwimDelegate {
     if (bytes.length === 0) return;
     const { kind, data } = decodeEnvelope(bytes);
     if (kind !== 'pushPull') throw new DecodeError(`user state of kind ${kind}`);
-    const { time, node } = decodeNetworkPushPull(data, (entry) => {
+    const sender = decodeNetworkPushPull(data, (entry) => {
       const type = entry.leaving ? 'leave' : 'join';
-      applyNetworkEvent(this.state, { type, time: entry.time, node: entry.node, network: entry.network });
+      const { time, node, network } = entry;
+      const isNews = applyNetworkEvent(this.state, { type, time, node, network });
+      if (isNews && type === 'join' && this.state.own.get(network)?.leaving === false) this.#missed.add(network);
     });
-    onNodeEvent(this.state, { type: 'join', time, node }, data);
+    this.#syncMissed();
+    onNodeEvent(this.state, { type: 'join', ...sender }, data);
   }
 
   memberUp(member: { readonly name: string; readonly ip: string; readonly port: number }): void {
@@ -145,6 +153,22 @@ export class NetworkDb implements SwimDelegate {
     io.fact({ kind: 'resurrected' });
     // Our objection has to be there first: rows of a dead node are dropped.
     io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS, () => reintroduce(this.state));
+  }
+
+  /**
+   * An attachment heard of by push/pull is one that gossip did not bring: rows of that node were dropped until now, and
+   * waiting half a minute for them would be long.
+   */
+  #syncMissed(): void {
+    const { io, own } = this.state;
+    if (this.#missed.size === 0 || this.#syncing) return;
+    this.#syncing = true;
+    io.timers.at(io.nowMs + (0.5 + io.random() / 2) * MISSED_SYNC_MS, () => {
+      this.#syncing = false;
+      const networks = [...this.#missed].filter((network) => own.get(network)?.leaving === false);
+      this.#missed.clear();
+      this.bulk.syncEach(networks, 1, () => undefined);
+    });
   }
 
   #message(bytes: Buffer, depth: number): void {
