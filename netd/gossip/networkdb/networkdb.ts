@@ -15,7 +15,7 @@ import type { AttachmentEntry } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { reintroduce } from './attach.ts';
 import { BulkSyncs } from './bulk-sync.ts';
-import { BULK_SYNC_INTERVAL_MS, GOSSIP_INTERVAL_MS, REAP_PERIOD_MS } from './constants.ts';
+import { BULK_SYNC_INTERVAL_MS, bulkSyncPeriodMs, GOSSIP_INTERVAL_MS, REAP_PERIOD_MS } from './constants.ts';
 import { type Exchange, Healing } from './heal.ts';
 import { applyNetworkEvent, onNetworkEvent, reapAttachments } from './network-events.ts';
 import { announceNode, forgetPeers, memberDown, memberUp, onNodeEvent } from './node-events.ts';
@@ -53,7 +53,12 @@ export class NetworkDb implements SwimDelegate {
       timers.every(nowMs + firstMs, () => intervalMs, run);
     every(random() * GOSSIP_INTERVAL_MS, GOSSIP_INTERVAL_MS, () => tableGossipTick(this.state));
     // Anywhere in the first half minute, so that nodes started together do not ask together.
-    every((0.5 + random() / 2) * BULK_SYNC_INTERVAL_MS, BULK_SYNC_INTERVAL_MS, () => this.bulk.tick());
+    const firstBulkMs = nowMs + (0.5 + random() / 2) * BULK_SYNC_INTERVAL_MS;
+    timers.every(
+      firstBulkMs,
+      () => bulkSyncPeriodMs(this.state.rows.size),
+      () => this.bulk.tick(),
+    );
     every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
       this.state.rows.reap(io.nowMs);
       reapAttachments(this.state);

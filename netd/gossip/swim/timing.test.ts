@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { bulkSyncPeriodMs } from '../networkdb/constants.ts';
 import { LamportClock } from '../networkdb/lamport.ts';
 import { pushPullPeriodMs, retransmitLimit, suspicionLimits, suspicionTimeoutMs, transmitBudget } from './timing.ts';
 
@@ -40,6 +41,10 @@ describe('C14 the arithmetic of the reference', () => {
     }
     expect([2, 5, 9, 20, 100, 1000].map(transmitBudget)).toEqual([4, 4, 8, 15, 17, 19]);
   });
+});
+
+test('regular bulk syncs come every half minute, and less often only where there are tens of thousands of rows', () => {
+  expect([0, 1000, 30_000, 60_000, 100_000].map(bulkSyncPeriodMs)).toEqual([30_000, 30_000, 30_000, 60_000, 100_000]);
 });
 
 test('C15 the Lamport clock', () => {
