@@ -12,6 +12,9 @@ export default defineConfig({
           // None needs a tenth of it; a machine that is busy with something else is no failure.
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          // A fresh process for each of a hundred small files costs more than all their tests.
+          isolate: false,
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
@@ -20,6 +23,7 @@ export default defineConfig({
           name: 'long',
           include: ['test/{sim,fuzz}/**/*.test.ts'],
           testTimeout: 300_000,
+          maxWorkers: '100%',
           sequence: { groupOrder: 1 },
         },
       },
@@ -29,7 +33,7 @@ export default defineConfig({
           include: ['test/{hosts,conformance,surviving,pki}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          maxWorkers: 1,
+          maxWorkers: 2, // they mostly wait, but more beds at once would wait for the processor
           // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.
           maxConcurrency: 24,
           sequence: { groupOrder: 2 },
