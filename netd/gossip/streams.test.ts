@@ -183,6 +183,19 @@ describe('the stream client', () => {
     mute.close();
   });
 
+  test('a large message is heard although its sender has closed before it was opened', async () => {
+    const large = Buffer.concat([Buffer.from([8]), Buffer.alloc(6 * 1024 * 1024, 'netd gossip ')]);
+    const heard: number[] = [];
+    const port = await server({
+      serve: (message) => {
+        heard.push(message.length);
+        return undefined;
+      },
+    });
+    for (let i = 0; i < 3; i++) await sendStream({ ip: HERE, port }, large, { ...client, wantsReply: false });
+    await expect.poll(() => heard, { timeout: 5000 }).toEqual([large.length, large.length, large.length]);
+  });
+
   test('a large message is opened in turns', async () => {
     const large = Buffer.concat([Buffer.from([8]), Buffer.alloc(12 * 1024 * 1024, 'netd gossip ')]);
     expect(compress(large).length).toBeLessThan(large.length);

@@ -108,7 +108,11 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
     }
   };
   const answer = (message: Buffer) => {
-    if (socket.destroyed) return;
+    if (socket.destroyed) {
+      // The sender has gone, as senders of user messages do as soon as all is sent: it still wants to be heard.
+      options.serve(message);
+      return;
+    }
     if (message[0] === MESSAGE_TYPE.pushPull) {
       if (load.pushPulls + 1 >= MAX_PUSH_PULLS) {
         socket.destroy();

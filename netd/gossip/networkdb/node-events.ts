@@ -23,11 +23,12 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
   // The same address under another name: that process is gone, this is its successor.
   let displaced: string | undefined;
   const other = state.peers.get(state.latestAt.get(addressKey(address)) ?? '');
-  if (other !== undefined && other.status !== 'left') {
-    retire(state, other, 'left');
+  if (other?.status === 'active') {
+    // Only one that membership holds for alive may turn out to be the one that lives.
     other.displacedBy = name;
     displaced = other.name;
   }
+  if (other !== undefined && other.status !== 'left') retire(state, other, 'left');
   state.latestAt.set(addressKey(address), name);
   state.peers.set(name, {
     name,
