@@ -24,6 +24,16 @@ describe('network events', () => {
     expect(roster(stage)).toEqual([]);
   });
 
+  test('a LEAVE that comes before its JOIN keeps the JOIN out', () => {
+    const stage = new Stage();
+    stage.meet(2);
+    stage.user(1, networkEvent('leave', 2, NET, 5n));
+    stage.user(1, joinNetwork(2, NET, 4n));
+    expect(roster(stage)).toEqual([]);
+    stage.user(1, joinNetwork(2, NET, 6n));
+    expect(roster(stage)).toEqual([peerOf(2).name]);
+  });
+
   test('N02 strangers leave nothing behind', () => {
     const stage = new Stage();
     for (let index = 0; index < 5000; index++) {

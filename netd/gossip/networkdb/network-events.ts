@@ -21,7 +21,6 @@ export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): b
   if (peer?.status !== 'active') return false;
   const networks = state.attachments.get(peer.name);
   const known = networks?.get(event.network);
-  if (known === undefined && event.type === 'leave') return false;
   if (known !== undefined && known.time >= event.time) return false;
   if (known === undefined && (networks?.size ?? 0) >= MAX_NETWORKS_PER_NODE) return false;
   // Ids are shared with what is kept already: thousands of nodes name the same few networks.
@@ -33,6 +32,10 @@ export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): b
   };
   if (networks === undefined) state.attachments.set(peer.name, new Map([[event.network, attachment]]));
   else networks.set(event.network, attachment);
+  // Whatever older news of it still waits to be passed on would bring it back to those who have not heard this.
+  state.networkQueue.delete(`${event.network}\0${event.node}`);
+  // The end of something unknown is remembered, so that its late beginning is not believed, but it is no news.
+  if (known === undefined && event.type === 'leave') return false;
   if (event.type === 'join') roster?.add(peer.name);
   else {
     leaveRoster(state, event.network, peer.name);

@@ -44,7 +44,7 @@ describe('C14 the arithmetic of the reference', () => {
 });
 
 test('regular bulk syncs come every half minute, and less often only where there are tens of thousands of rows', () => {
-  expect([0, 1000, 30_000, 60_000, 100_000].map(bulkSyncPeriodMs)).toEqual([30_000, 30_000, 30_000, 60_000, 100_000]);
+  expect([0, 1000, 15_000, 60_000, 100_000].map(bulkSyncPeriodMs)).toEqual([30_000, 30_000, 30_000, 120_000, 200_000]);
 });
 
 test('C15 the Lamport clock', () => {
