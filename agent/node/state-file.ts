@@ -31,13 +31,18 @@ const stateSchema = z.object({
 
 export const NO_STATE: NodeState = { managers: [], advertiseAddr: null, dataPathAddr: null };
 
+/** How soon a write that failed is tried again: there may be room on the disk. */
+const RETRY_MS = 1000;
+
 export function createStateFile(stateDir: string): StateFile {
   const path = join(stateDir, 'state.json');
   let wanted: NodeState | undefined;
   let writing: Promise<void> = Promise.resolve();
   let problem: string | undefined;
+  let retry: NodeJS.Timeout | undefined;
 
   const write = async () => {
+    clearTimeout(retry);
     const state = wanted;
     wanted = undefined;
     if (!state) return;
@@ -46,7 +51,13 @@ export function createStateFile(stateDir: string): StateFile {
       problem = undefined;
     } catch (error) {
       problem = `the list of managers cannot be written to ${path}: ${errorText(error)}`;
+      wanted ??= state; // unless a newer one has come
+      retry = setTimeout(enqueue, RETRY_MS).unref(); // an agent that is told to stop need not wait for room
     }
+  };
+
+  const enqueue = () => {
+    writing = writing.then(write);
   };
 
   return {
@@ -62,13 +73,16 @@ export function createStateFile(stateDir: string): StateFile {
     },
     save: (state) => {
       wanted = state;
-      writing = writing.then(write);
+      enqueue();
     },
     flush: () => writing,
     wipe: async () => {
       wanted = undefined;
       await writing;
+      wanted = undefined; // a write that failed meanwhile wants to be tried again
+      clearTimeout(retry);
       await rm(path, { force: true });
+      problem = undefined;
     },
     problem: () => problem,
   };

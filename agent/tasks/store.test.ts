@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +30,20 @@ const encoded = (...records: TaskRecord[]): Buffer => {
 const loaded = async () => (await createTaskStore(dir).load()).map(({ task, status }) => [task?.id, status?.message]);
 
 describe('createTaskStore', () => {
+  it('lets the process end though nothing can be written', () => {
+    const script = `
+      import { create } from '@bufbuild/protobuf';
+      import { createTaskStore } from '#agent/tasks/store.ts';
+      import { TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
+      const store = createTaskStore('/not/there');
+      store.put(create(TaskRecordSchema, { task: { id: 'a' }, status: {} }));
+      await store.flush();
+      if (!store.problem()) throw new Error('no problem');`;
+    const options = { cwd: import.meta.dirname, timeout: 5000, encoding: 'utf8' } as const;
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
   it('has nothing at first, and then what was put, over restarts', async () => {
     const store = createTaskStore(dir);
     expect(await store.load()).toEqual([]);

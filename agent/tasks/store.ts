@@ -86,7 +86,8 @@ export function createTaskStore(stateDir: string): TaskStore {
     return writing;
   };
   const schedule = () => {
-    timer ??= setTimeout(() => void flush(), WRITE_DELAY_MS);
+    // An agent that is told to stop writes what it can; it need not wait for room on the disk.
+    timer ??= setTimeout(() => void flush(), WRITE_DELAY_MS).unref();
   };
   const changed = () => {
     dirty = true;
