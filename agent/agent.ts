@@ -78,11 +78,13 @@ export class Agent implements AgentControl {
   /**
    * Runs until the signal aborts. Containers are left as they are.
    *
-   * @throws NetdError when the directories cannot be used, another agent uses them, or the state in them is damaged
+   * @throws NetdError when the address for metrics cannot be had, the directories cannot be used, another agent uses them, or
+   * the state in them is damaged
    */
   async run(signal: AbortSignal): Promise<void> {
     const { stateDir, runDir } = this.#config;
     const { clock, random, log } = this.#seams;
+    await using _metrics = await this.#serveMetrics(); // first: an address that cannot be had should cost nothing
     await makeDirectory(stateDir, 0o700, '--state-dir');
     await makeDirectory(runDir, 0o755, '--run-dir');
     const lock = await lockStateDirectory(stateDir);
@@ -241,6 +243,15 @@ export class Agent implements AgentControl {
       throw new NetdError('not-joined', 'this node is not part of a swarm', { mend: 'Nothing to leave.' });
     }
     return { membership, clusterId: membership.node.identity.current().clusterId };
+  }
+
+  /** Loaded only if asked for: a node without metrics should not carry them. */
+  async #serveMetrics(): Promise<AsyncDisposable | null> {
+    const { metricsAddr } = this.#config;
+    if (metricsAddr === null) return null;
+    const { serveMetrics } = await import('#agent/metrics/metrics-server.ts');
+    const { clock, log } = this.#seams;
+    return serveMetrics({ address: metricsAddr, view: () => this.view(), clock, log });
   }
 
   #node(): JoinedNode | undefined {

@@ -59,7 +59,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     flag: '--metrics-addr <host:port>',
     env: 'NETD_METRICS_ADDR',
     list: false,
-    help: 'where to serve Prometheus metrics; empty for nowhere',
+    help: 'serve Prometheus metrics at /metrics, plain HTTP; empty for nowhere',
     allowed: 'HOST:PORT, such as 127.0.0.1:9323, or nothing',
     choices: [],
     fallback: '',

@@ -29,6 +29,8 @@ const PURE: readonly string[] = [
   'agent/api/problems-tasks.ts',
   'agent/api/view.ts',
   'agent/api/documents.ts',
+  'agent/metrics/metric-family.ts',
+  'agent/metrics/view-metrics.ts',
   'agent/payload/plan.ts',
   'agent/payload/targets.ts',
   'agent/session/assignments.ts',
