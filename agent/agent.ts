@@ -23,8 +23,8 @@ import type { Credentials } from '#pki/credentials.ts';
 import { NodeIdentity } from '#pki/identity.ts';
 import { joinCluster } from '#pki/join.ts';
 import { Remotes } from '#pki/remotes.ts';
-import { CertificateStore } from '#pki/store.ts';
-import { parseJoinToken } from '#pki/token.ts';
+import { CertificateStore, joinConflict } from '#pki/store.ts';
+import { type JoinToken, parseJoinToken } from '#pki/token.ts';
 
 /** What the agent takes from the world besides its configuration. */
 export interface AgentSeams {
@@ -53,6 +53,10 @@ export class Agent implements AgentControl {
   /** Aborts what must not outlive the agent. */
   readonly #stopping = new AbortController();
   #membership: Membership;
+  /** What is at work on the membership, if anything: nobody else may change it then. */
+  #changing: 'starting' | 'joining' | 'leaving' | undefined = 'starting';
+  /** The join under way, which leaving gives up. */
+  #joining: { readonly work: Promise<unknown>; readonly giveUp: AbortController } | undefined;
 
   constructor(config: AgentConfig, seams: AgentSeams) {
     const { clock, log } = seams;
@@ -94,11 +98,13 @@ export class Agent implements AgentControl {
       log.info({ version: this.#seams.version, stateDir, socket: api.socketPath }, 'netd agent is up');
       try {
         if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
-        await Promise.race([this.#watch.run(signal), this.#fatal.promise]);
+        this.#changing = undefined;
+        await Promise.race([this.#watch.run(AbortSignal.any([signal, this.#stopping.signal])), this.#fatal.promise]);
       } finally {
+        // Whatever is left open here keeps the process alive, and its service manager from starting another.
         this.#stopping.abort(new Error('netd is stopping'));
-        if (this.#membership.kind === 'joined') await this.#membership.life.stop('netd is stopping');
         await api.close();
+        await this.#stop();
       }
     } finally {
       await lock.release();
@@ -122,30 +128,56 @@ export class Agent implements AgentControl {
 
   /** Joins, and goes on joining when the caller has stopped waiting, as `docker swarm join` does. */
   async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
-    if (this.#membership.kind === 'joining') {
-      throw new NetdError('join-in-progress', 'a join is under way already', { mend: 'Watch it with "netd status".' });
-    }
     const token = parseJoinToken(request.token); // refused before anything is thrown away
-    await this.#requireEngine();
-    await this.#makeWay(request.force);
-    const joining = this.#join(request, token);
-    joining.catch(() => {}); // told by the view; the caller may be gone
+    const giveUp = new AbortController();
+    const work = this.#alone('joining', async () => {
+      await this.#requireEngine();
+      await this.#makeWay(request.force, token);
+      this.#joining = { work, giveUp };
+      return this.#join(request, token, giveUp.signal);
+    });
+    work.catch(() => {}); // told by the view; the caller may be gone
     return new Promise((resolve, reject) => {
-      joining.then(resolve, reject);
+      work.then(resolve, reject);
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
   }
 
   async leave({ force }: LeaveRequest): Promise<void> {
-    const { membership } = this.#joined();
-    if (!force) await this.#requireEngine();
-    const { node, life } = membership;
-    this.#membership = { kind: 'leaving', sinceMs: this.#seams.clock.now(), node };
-    await life.stop('this node leaves the swarm');
-    await this.#forget(node, force);
+    if (await this.#giveUpJoining()) return;
+    await this.#alone('leaving', async () => {
+      const { node, life } = this.#joined();
+      if (!force) await this.#requireEngine();
+      this.#membership = { kind: 'leaving', sinceMs: this.#seams.clock.now(), node };
+      await life.stop('this node leaves the swarm');
+      await this.#forget(node, force);
+    });
   }
 
-  async #join(request: JoinRequest, token: ReturnType<typeof parseJoinToken>): Promise<JoinResult> {
+  /** One change of the membership at a time: two joins would be two nodes. */
+  async #alone<T>(what: 'joining' | 'leaving', work: () => Promise<T>): Promise<T> {
+    if (this.#changing !== undefined) throw busy(this.#changing);
+    this.#changing = what;
+    try {
+      return await work();
+    } finally {
+      this.#changing = undefined;
+      this.#joining = undefined;
+    }
+  }
+
+  /** True if there was a join, and it has come to nothing. */
+  async #giveUpJoining(): Promise<boolean> {
+    if (this.#joining === undefined) return false;
+    const { work, giveUp } = this.#joining;
+    giveUp.abort(new NetdError('join-given-up', 'the join was given up: this node was told to leave'));
+    return work.then(
+      () => false,
+      () => true,
+    );
+  }
+
+  async #join(request: JoinRequest, token: JoinToken, givenUp: AbortSignal): Promise<JoinResult> {
     const { clock, random, log, fips } = this.#seams;
     const sinceMs = clock.now();
     const onProgress = (progress: JoiningFact) => {
@@ -157,7 +189,8 @@ export class Agent implements AgentControl {
       const { addresses, availability, advertiseAddr, dataPathAddr } = request;
       const credentials = await joinCluster(
         { token, addresses, availability, remotes, clock, random, log, fips, onProgress },
-        this.#stopping.signal, // not the caller's: who asked may be gone, the join goes on
+        // Not the caller's: who asked may be gone, the join goes on.
+        AbortSignal.any([this.#stopping.signal, givenUp]),
       );
       await this.#certificates.install(credentials);
       this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
@@ -203,16 +236,19 @@ export class Agent implements AgentControl {
     this.#membership = { kind: 'joined', sinceMs: clock.now(), node, life: { stop } };
   }
 
+  /** The end of a joined node's life in this process; its containers are left as they are. */
+  async #stop(): Promise<void> {
+    if (this.#membership.kind !== 'joined') return;
+    const { node, life } = this.#membership;
+    await node.closeTasks();
+    await life.stop('netd is stopping');
+  }
+
   /** A second join is refused, or with force throws the earlier membership away. */
-  async #makeWay(force: boolean): Promise<void> {
+  async #makeWay(force: boolean, token: JoinToken): Promise<void> {
     if (this.#membership.kind === 'none') return;
-    const { membership, clusterId } = this.#joined();
-    if (!force) {
-      throw new NetdError('already-joined', `this node is part of the swarm ${clusterId} already`, {
-        mend: 'Leave it first with "netd leave", or add --force to throw that membership and its containers away.',
-      });
-    }
-    const { node, life } = membership;
+    const { node, life } = this.#joined();
+    if (!force) throw joinConflict(node.identity.current(), token);
     this.#membership = { kind: 'leaving', sinceMs: this.#seams.clock.now(), node };
     await life.stop('this node joins another swarm');
     await this.#forget(node, true);
@@ -242,7 +278,7 @@ export class Agent implements AgentControl {
     if (membership.kind !== 'joined') {
       throw new NetdError('not-joined', 'this node is not part of a swarm', { mend: 'Nothing to leave.' });
     }
-    return { membership, clusterId: membership.node.identity.current().clusterId };
+    return membership;
   }
 
   /** Loaded only if asked for: a node without metrics should not carry them. */
@@ -272,6 +308,18 @@ export class Agent implements AgentControl {
       throw error;
     });
     return this.#payloads;
+  }
+}
+
+function busy(changing: 'starting' | 'joining' | 'leaving'): NetdError {
+  const mend = 'Watch it with "netd status".';
+  switch (changing) {
+    case 'starting':
+      return new NetdError('agent-starting', 'the agent is just starting', { mend: 'Try again in a moment.' });
+    case 'joining':
+      return new NetdError('join-in-progress', 'a join is under way already', { mend });
+    case 'leaving':
+      return new NetdError('leave-in-progress', 'this node is leaving its swarm', { mend });
   }
 }
 

@@ -53,6 +53,8 @@ export interface JoinedNode {
   readonly engineUp: () => void;
   /** Works until the signal aborts; containers are left running. */
   readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Makes no further moves; what is under way gets a moment to end. Containers are left running. */
+  readonly closeTasks: () => Promise<void>;
   /** Stops and removes every task of this node. To be called after `run` has ended. */
   readonly removeTasks: () => Promise<void>;
 }
@@ -88,6 +90,8 @@ const DIAL_TIMEOUT_MS = 5000;
 const RESYNC_MS = 30_000;
 /** As long as Docker takes to let go of its tasks when it leaves (spec swarmkit-worker §1.15). */
 const LEAVE_BUDGET_MS = 15_000;
+/** A creation or a start takes less; a stop, which may take its whole grace period, goes on at the engine without us. */
+const CLOSE_BUDGET_MS = 2_000;
 const NODE_ID_LABEL = 'com.docker.swarm.node.id';
 
 export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
@@ -254,6 +258,12 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     for (const taskId of await payloads.list()) if (which(taskId)) await payloads.remove(taskId);
   };
 
+  const atMost = async (limitMs: number, work: Promise<void>): Promise<void> => {
+    const scope = new AbortController();
+    await Promise.race([work, clock.sleep(limitMs, scope.signal).catch(() => {})]);
+    scope.abort(new Error('done'));
+  };
+
   const runResync = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       await clock.sleep(RESYNC_MS, signal).catch(() => {});
@@ -292,11 +302,10 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
         await sessionFile.flush();
       }
     },
+    closeTasks: () => atMost(CLOSE_BUDGET_MS, tasks.close()),
     removeTasks: async () => {
       tasks.assign({ complete: true, update: [], remove: [] });
-      const scope = new AbortController();
-      await Promise.race([tasks.idle(), clock.sleep(LEAVE_BUDGET_MS, scope.signal).catch(() => {})]);
-      scope.abort(new Error('done'));
+      await atMost(LEAVE_BUDGET_MS, tasks.idle());
       await tasks.close();
       for (const { Id } of await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`)) await engine.removeContainer(Id);
       await removePayloads(() => true);

@@ -1,0 +1,131 @@
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { JoinRequest } from '#agent/api/control.ts';
+import { resolveConfig } from '#agent/config/resolve.ts';
+import { EngineServer } from '#agent/engine/engine-server.fixture.ts';
+import { createTaskStore } from '#agent/tasks/store.ts';
+import { systemClock } from '#base/clock.ts';
+import { silentLogger } from '#base/log.ts';
+import { CertificateStore } from '#pki/store.ts';
+import { TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
+import { TaskState } from '#proto/gen/swarmkit/types_pb.js';
+import { eventually } from '#test/fake-manager/eventually.ts';
+import { FakeManagers } from '#test/fake-manager/managers.ts';
+import { Agent } from './agent.ts';
+
+let scope: AsyncDisposableStack;
+let managers: FakeManagers;
+let engine: EngineServer;
+let directory: string;
+let stateDir: string;
+
+beforeEach(async () => {
+  scope = new AsyncDisposableStack();
+  directory = await mkdtemp(join(tmpdir(), 'netd-agent-'));
+  scope.defer(() => rm(directory, { recursive: true }));
+  stateDir = join(directory, 'state');
+  managers = scope.use(await FakeManagers.start(1));
+  engine = scope.use(new EngineServer(join(directory, 'engine.sock')));
+  await engine.start();
+});
+afterEach(() => scope.disposeAsync());
+
+const newAgent = () => {
+  const flags = { 'state-dir': stateDir, 'run-dir': join(directory, 'run'), engine: engine.address };
+  const { config } = resolveConfig({ flags, env: {}, file: null });
+  const world = { clock: systemClock, random: Math.random, version: '0.1.0', hostname: 'worker-1', fips: false };
+  return new Agent(config, { ...world, log: silentLogger });
+};
+/** Runs until the test is over, or `stop` is called. */
+const running = async () => {
+  const agent = newAgent();
+  const told = new AbortController();
+  const ran = agent.run(told.signal);
+  const stop = () => {
+    told.abort(new Error('the test is over'));
+    return ran;
+  };
+  scope.defer(stop);
+  return { agent, ran, stop };
+};
+const request = (): JoinRequest => ({
+  token: managers.ca.token('worker'),
+  addresses: managers.addresses,
+  advertiseAddr: null,
+  dataPathAddr: null,
+  availability: 'active',
+  force: false,
+});
+const never = new AbortController().signal;
+
+/** A host that has joined before. */
+async function joined() {
+  const credentials = managers.worker();
+  await mkdir(stateDir);
+  await new CertificateStore(stateDir).install(credentials);
+  return credentials;
+}
+
+describe('an agent that ends', () => {
+  it('leaves nothing behind that would keep the process alive, also when it could not go on', async () => {
+    await joined();
+    await mkdir(join(stateDir, 'tasks.pb')); // a directory cannot be read
+    await expect(newAgent().run(never)).rejects.toMatchObject({ code: 'state-unreadable' });
+    await expect(access(join(directory, 'run', 'netd.sock'))).rejects.toThrow('ENOENT');
+    await eventually(() => engine.listening === 0, 'nobody listens to the engine');
+  });
+
+  it('lets go of tasks that want another try', async () => {
+    const { nodeId } = await joined();
+    const store = createTaskStore(stateDir);
+    const runtime = { case: 'container', value: { image: 'app' } } as const;
+    const task = { id: 't1', nodeId, slot: 1n, serviceAnnotations: { name: 'web' }, spec: { runtime } };
+    const status = { state: TaskState.RUNNING };
+    store.put(create(TaskRecordSchema, { task: { ...task, desiredState: TaskState.RUNNING }, status }));
+    await store.flush();
+    const path = '/containers/web.1.t1/json';
+    engine.answers[path] = { status: 500, text: '{"message":"not now"}' };
+    const looks = () => engine.requests.filter((one) => one === path).length;
+
+    const { stop } = await running();
+    await eventually(() => looks() > 0, 'the container is looked at');
+    await stop();
+    const atEnd = looks();
+    await systemClock.sleep(1500); // another try comes after a second
+    expect(looks()).toBe(atEnd);
+  });
+});
+
+describe('joining and leaving', () => {
+  it('are one at a time', async () => {
+    engine.answers['/version'] = 'silence';
+    const { agent } = await running();
+    await eventually(() => engine.requests.includes('/version'), 'the agent asks the engine');
+    const first = agent.join(request(), never);
+    first.catch(() => {}); // ends with the test
+    await expect(agent.join(request(), never)).rejects.toMatchObject({ code: 'join-in-progress' });
+  });
+
+  it('wait for an identity on disk to be taken up', async () => {
+    await joined();
+    const { agent } = await running();
+    await expect(agent.join(request(), never)).rejects.toMatchObject({ code: 'agent-starting' });
+    await eventually(() => agent.view().cluster.nodeId !== null, 'the identity is taken up');
+    await expect(agent.join(request(), never)).rejects.toMatchObject({ code: 'already-joined' });
+  });
+
+  it('leaving gives up a join under way', async () => {
+    managers.caServices.faults = { pendingPolls: 1_000_000 };
+    const { agent } = await running();
+    await eventually(() => engine.listening === 1, 'the engine is up');
+    const given = agent.join(request(), never).catch((error: unknown) => error);
+    await eventually(() => agent.view().cluster.joining?.step === 'certificate', 'a certificate is asked for');
+    await agent.leave({ force: false });
+    expect(agent.view().cluster.state).toBe('not-joined');
+    expect(await given).toMatchObject({ code: 'join-given-up' });
+    await expect(agent.leave({ force: false })).rejects.toMatchObject({ code: 'not-joined' });
+  });
+});
