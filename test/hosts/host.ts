@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Engine } from './engine.ts';
 import { type Holder, startHolder } from './holder.ts';
 import { killAllButInit } from './power-cut.ts';
-import { childrenOf } from './process-tree.ts';
+import { oldestChildOf } from './process-tree.ts';
 import { Shell } from './shell.ts';
 import type { Switch } from './switch.ts';
 
@@ -84,8 +84,8 @@ export class Host extends Shell {
    * eth0); files stay. Nothing is started again.
    */
   async powerCycle(): Promise<void> {
-    // init and the process it waits for are the host; all others are what runs on it.
-    await killAllButInit(this.pid, childrenOf(this.pid)[0] ?? 0, this.#cgroup);
+    // init and the process it waits for, its first, are the host; all others are what runs on it.
+    await killAllButInit(this.pid, oldestChildOf(this.pid) ?? 0, this.#cgroup);
     await this.run(['sh', '/opt/netd/test/hosts/forget-memory.sh']);
   }
 

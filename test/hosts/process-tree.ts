@@ -30,6 +30,12 @@ export function childrenOf(pid: number): readonly number[] {
   return allProcesses().filter((candidate) => processFacts(candidate)?.parent === pid);
 }
 
+/** The child of `pid` that was started first; process numbers do not tell, they begin anew after the highest. */
+export function oldestChildOf(pid: number): number | undefined {
+  const startTicks = (child: number) => Number(processFacts(child)?.startTicks ?? Number.POSITIVE_INFINITY);
+  return childrenOf(pid).toSorted((a, b) => startTicks(a) - startTicks(b))[0];
+}
+
 /** Kills a process and its descendants, youngest first: nsenter(1) stands for its child, and killing it alone leaves that. */
 export function killTree(pid: number): void {
   for (const child of childrenOf(pid)) killTree(child);
