@@ -11,9 +11,10 @@ vi.setConfig({ maxConcurrency: 200, testTimeout: 300_000 });
 
 /** What becomes of tasks, statuses, secrets and containers when something around them fails. */
 describeSurvival('surviving', (survivors) => {
-  agentEvents(survivors);
+  // The longest first: hosts are made in this order.
   engineEvents(survivors);
-  diskEvents(survivors);
   networkEvents(survivors);
   hostEvents(survivors);
+  agentEvents(survivors);
+  diskEvents(survivors);
 });

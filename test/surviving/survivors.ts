@@ -32,8 +32,8 @@ export interface Survivors {
   readonly strict: SurvivorSwarm;
 }
 
-/** Hosts that are made at once; more of them only wait for each other. */
-const MADE_AT_ONCE = 4;
+/** Hosts of one version that are made at once; more of them only wait for each other. */
+const MADE_AT_ONCE = 2;
 
 /** Runs the tests that `body` defines, all at once, with the oldest and with the newest engines and managers. */
 export function describeSurvival(title: string, body: (survivors: () => Survivors) => void): void {
@@ -42,7 +42,11 @@ export function describeSurvival(title: string, body: (survivors: () => Survivor
     let survivors: Survivors | undefined;
     beforeAll(async () => {
       bed = await createBed({ engine: version });
-      const [patient, strict] = await Promise.all([makeSwarm(bed, 'm1', '20s'), makeSwarm(bed, 'm2', '5s')]);
+      const inTurn = turnstile(MADE_AT_ONCE);
+      const [patient, strict] = await Promise.all([
+        makeSwarm(bed, 'm1', '20s', inTurn),
+        makeSwarm(bed, 'm2', '5s', inTurn),
+      ]);
       survivors = { patient, strict };
     });
     afterAll(() => bed?.end());
@@ -53,7 +57,7 @@ export function describeSurvival(title: string, body: (survivors: () => Survivor
   });
 }
 
-async function makeSwarm(bed: Bed, name: string, beat: string): Promise<SurvivorSwarm> {
+async function makeSwarm(bed: Bed, name: string, beat: string, inTurn: Turnstile): Promise<SurvivorSwarm> {
   const manager = await bed.host(name);
   await manager.engine.start();
   const swarm = await swarmInit(manager, { flags: ['--dispatcher-heartbeat', beat, '--availability', 'drain'] });
@@ -71,17 +75,21 @@ async function makeSwarm(bed: Bed, name: string, beat: string): Promise<Survivor
   return { swarm, services: new Services(manager), worker };
 }
 
-let busy = 0;
-const waiting: (() => void)[] = [];
+type Turnstile = <T>(work: () => Promise<T>) => Promise<T>;
 
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (busy === MADE_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else busy++;
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else busy--;
-  }
+/** Lets so many pieces of work be under way at once; others wait, in order. */
+function turnstile(most: number): Turnstile {
+  let busy = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (busy === most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else busy++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else busy--;
+    }
+  };
 }

@@ -12,6 +12,54 @@ const KEEP = { engine: { liveRestore: true } };
 
 /** The engine goes away and comes back. */
 export function engineEvents(survivors: () => Survivors): void {
+  test('an engine away for more than a minute: Down, then Ready, tasks replaced', async () => {
+    const { services, worker } = survivors().strict;
+    const node = await worker('gone-engine', KEEP);
+    const nodeId = await nodeIdOf(node);
+    await services.create('on-gone-engine', RUN_ON, ['--replicas', '2'], { on: 'gone-engine' });
+    const before = await services.running('on-gone-engine', 2);
+    await node.host.engine.stop();
+    const began = Date.now();
+    await problemNamed(node, 'engine-down');
+    await new Promise((resolve) => setTimeout(resolve, began + 50_000 - Date.now())); // it is about the minute
+    expect((await inspectNode(services.manager, nodeId)).Status.State).toBe('ready');
+    await listedAs(services.manager, nodeId, 'down');
+    expect(Date.now() - began).toBeGreaterThan(60_000);
+    await node.host.engine.start();
+    await replacedOn(node, services, 'on-gone-engine', before);
+  });
+
+  test('an engine that hangs: service logs end all the same', async () => {
+    const { services, worker } = survivors().patient;
+    const node = await worker('hanging');
+    await services.create('mute', `echo words; ${RUN_ON}`, [], { on: 'hanging' });
+    await services.runningTask('mute');
+    const logs = (): Promise<string> =>
+      services.manager.run(['docker', 'service', 'logs', '--raw', 'mute'], { timeoutMs: 110_000 });
+    await patiently('the line is there', async () => (await logs()) === 'words');
+    const resume = pause(node.host.engine.process);
+    try {
+      expect(await logs()).toBe('');
+    } finally {
+      resume();
+    }
+    await patiently('the line is there again', async () => (await logs()) === 'words');
+  });
+
+  test('an engine that comes long after the agent: Down, then Ready, tasks replaced', async () => {
+    const { services, worker } = survivors().strict;
+    const node = await worker('later-engine', KEEP);
+    const nodeId = await nodeIdOf(node);
+    await services.create('on-later-engine', RUN_ON, ['--replicas', '2'], { on: 'later-engine' });
+    const before = await services.running('on-later-engine', 2);
+    await node.stop();
+    await node.host.engine.stop();
+    await node.start();
+    await listedAs(services.manager, nodeId, 'down');
+    await node.host.engine.start();
+    await replacedOn(node, services, 'on-later-engine', before);
+  });
+
   test.each(['stop', 'kill'] as const)(
     'an engine with live-restore, after %s and start: nothing changes',
     async (end) => {
@@ -64,54 +112,6 @@ export function engineEvents(survivors: () => Survivors): void {
     await problemNamed(node, 'engine-down');
     await node.host.engine.start();
     await unchanged();
-  });
-
-  test('an engine that comes long after the agent: Down, then Ready, tasks replaced', async () => {
-    const { services, worker } = survivors().strict;
-    const node = await worker('later-engine', KEEP);
-    const nodeId = await nodeIdOf(node);
-    await services.create('on-later-engine', RUN_ON, ['--replicas', '2'], { on: 'later-engine' });
-    const before = await services.running('on-later-engine', 2);
-    await node.stop();
-    await node.host.engine.stop();
-    await node.start();
-    await listedAs(services.manager, nodeId, 'down');
-    await node.host.engine.start();
-    await replacedOn(node, services, 'on-later-engine', before);
-  });
-
-  test('an engine away for more than a minute: Down, then Ready, tasks replaced', async () => {
-    const { services, worker } = survivors().strict;
-    const node = await worker('gone-engine', KEEP);
-    const nodeId = await nodeIdOf(node);
-    await services.create('on-gone-engine', RUN_ON, ['--replicas', '2'], { on: 'gone-engine' });
-    const before = await services.running('on-gone-engine', 2);
-    await node.host.engine.stop();
-    const began = Date.now();
-    await problemNamed(node, 'engine-down');
-    await new Promise((resolve) => setTimeout(resolve, began + 50_000 - Date.now())); // it is about the minute
-    expect((await inspectNode(services.manager, nodeId)).Status.State).toBe('ready');
-    await listedAs(services.manager, nodeId, 'down');
-    expect(Date.now() - began).toBeGreaterThan(60_000);
-    await node.host.engine.start();
-    await replacedOn(node, services, 'on-gone-engine', before);
-  });
-
-  test('an engine that hangs: service logs end all the same', async () => {
-    const { services, worker } = survivors().patient;
-    const node = await worker('hanging');
-    await services.create('mute', `echo words; ${RUN_ON}`, [], { on: 'hanging' });
-    await services.runningTask('mute');
-    const logs = (): Promise<string> =>
-      services.manager.run(['docker', 'service', 'logs', '--raw', 'mute'], { timeoutMs: 110_000 });
-    await patiently('the line is there', async () => (await logs()) === 'words');
-    const resume = pause(node.host.engine.process);
-    try {
-      expect(await logs()).toBe('');
-    } finally {
-      resume();
-    }
-    await patiently('the line is there again', async () => (await logs()) === 'words');
   });
 }
 

@@ -17,7 +17,7 @@ export function hostEvents(survivors: () => Survivors): void {
     await services.create('lit', RUN_ON, ['--replicas', '2', '--secret', 'light'], { on: 'dark' });
     // Fails once; its replacement, with a secret of its own, is prepared and waits for its delay to pass.
     const once = '[ -e /v/ran ] && { trap "exit 0" TERM; sleep 100000 & wait; }; touch /v/ran; exit 1';
-    const flags = ['--restart-delay', '45s', '--secret', 'light', '--mount', 'type=volume,source=once,target=/v'];
+    const flags = ['--restart-delay', '30s', '--secret', 'light', '--mount', 'type=volume,source=once,target=/v'];
     await services.create('delayed', once, flags, { on: 'dark' });
     const before = await services.running('lit', 2);
     const second = await services.when('delayed', 'second ready', ([, task]) => task?.state === 'ready' && task);

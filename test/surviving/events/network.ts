@@ -8,26 +8,6 @@ import { expectNoDuplicates, livesOn, nothingChanges, problemNamed } from '../wi
 
 /** The manager cannot be reached, and then it can. */
 export function networkEvents(survivors: () => Survivors): void {
-  test('a manager out of reach within the grace: tasks go on, and what ended meanwhile is told', async () => {
-    const { services, worker } = survivors().patient;
-    const node = await worker('cut');
-    await services.create('on-cut', RUN_ON, ['--replicas', '2'], { on: 'cut' });
-    const flags = ['--restart-condition', 'none'];
-    await services.create('ending-on-cut', `${WAIT_FOR_GO}; exit 9`, flags, { on: 'cut' });
-    const [ending] = await Promise.all([services.runningTask('ending-on-cut'), services.running('on-cut', 2)]);
-    const lives = await livesOn(node.host);
-    await node.host.linkDown();
-    await letGo(node.host, ending.containerId);
-    await node.host.docker('wait', ending.containerId);
-    const endedMs = Date.now();
-    await node.host.linkUp();
-    const failed = await services.first('ending-on-cut', 'failed');
-    expect(failed).toMatchObject({ id: ending.id, exitCode: 9, err: 'task: non-zero exit (9)' });
-    expect(failed.stateMs).toBeLessThan(endedMs + 5000);
-    const after = await livesOn(node.host);
-    expect(after).toEqual({ ...lives, [ending.containerId]: { ...after[ending.containerId], status: 'exited' } });
-  });
-
   test('a manager out of reach for a minute: tasks go on, then are as the manager decides', async () => {
     const { services, worker } = survivors().strict;
     const node = await worker('cut-long');
@@ -53,6 +33,26 @@ export function networkEvents(survivors: () => Survivors): void {
       return running.length === 2 && running.every(([id]) => !(id in lives));
     });
     await expectNoDuplicates([node.host], await services.tasks('on-cut-long'));
+  });
+
+  test('a manager out of reach within the grace: tasks go on, and what ended meanwhile is told', async () => {
+    const { services, worker } = survivors().patient;
+    const node = await worker('cut');
+    await services.create('on-cut', RUN_ON, ['--replicas', '2'], { on: 'cut' });
+    const flags = ['--restart-condition', 'none'];
+    await services.create('ending-on-cut', `${WAIT_FOR_GO}; exit 9`, flags, { on: 'cut' });
+    const [ending] = await Promise.all([services.runningTask('ending-on-cut'), services.running('on-cut', 2)]);
+    const lives = await livesOn(node.host);
+    await node.host.linkDown();
+    await letGo(node.host, ending.containerId);
+    await node.host.docker('wait', ending.containerId);
+    const endedMs = Date.now();
+    await node.host.linkUp();
+    const failed = await services.first('ending-on-cut', 'failed');
+    expect(failed).toMatchObject({ id: ending.id, exitCode: 9, err: 'task: non-zero exit (9)' });
+    expect(failed.stateMs).toBeLessThan(endedMs + 5000);
+    const after = await livesOn(node.host);
+    expect(after).toEqual({ ...lives, [ending.containerId]: { ...after[ending.containerId], status: 'exited' } });
   });
 
   test('a node that is paused keeps its tasks and gets no more, until it is active', async () => {
