@@ -5,14 +5,14 @@ import { BUSYBOX } from '#test/hosts/image.ts';
 /** Services as the benchmarks make them: on one node, on the host's network, image there already. */
 
 const POLL_MS = 5;
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 120_000;
 
 /** Creates a service and waits until the manager shows that many tasks RUNNING. Returns milliseconds from the request on. */
 export async function createService(manager: Host, name: string, on: Host, replicas: number): Promise<number> {
   const api = manager.engine.api();
   const startedMs = performance.now();
   await api.createService(serviceSpec(name, on, replicas));
-  await until(async () => (await running(api, name)) === replicas);
+  await until(api, name, async () => (await running(api, name)) === replicas);
   return performance.now() - startedMs;
 }
 
@@ -26,13 +26,14 @@ export async function scaleService(manager: Host, name: string, replicas: number
   };
   const startedMs = performance.now();
   await service.update({ ...Spec, version: Version.Index, Mode: { Replicated: { Replicas: replicas } } });
-  await until(async () => (await running(api, name)) === replicas && (await lingering(api, name, replicas)) === 0);
+  const done = async () => (await running(api, name)) === replicas && (await lingering(api, name, replicas)) === 0;
+  await until(api, name, done);
   return performance.now() - startedMs;
 }
 
 export async function removeService(manager: Host, name: string, on: Host): Promise<void> {
   await manager.docker('service', 'rm', name);
-  await until(async () => (await on.docker('ps', '--all', '--quiet')) === '');
+  await until(manager.engine.api(), name, async () => (await on.docker('ps', '--all', '--quiet')) === '');
 }
 
 function serviceSpec(name: string, on: Host, replicas: number) {
@@ -48,7 +49,7 @@ function serviceSpec(name: string, on: Host, replicas: number) {
 }
 
 interface TaskRow {
-  readonly Status: { readonly State: string };
+  readonly Status: { readonly State: string; readonly Err?: string };
   readonly DesiredState: string;
 }
 
@@ -70,10 +71,22 @@ async function lingering(api: Docker, name: string, replicas: number): Promise<n
   return counted.length - replicas;
 }
 
-async function until(check: () => Promise<boolean>): Promise<void> {
+async function until(api: Docker, name: string, check: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS;
   while (!(await check())) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${PATIENCE_MS / 1000} s`);
+    if (performance.now() > deadlineMs) {
+      throw new Error(`not within ${PATIENCE_MS / 1000} s; tasks of ${name}: ${census(await tasksOf(api, name))}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** How many tasks are in which state. */
+function census(tasks: readonly TaskRow[]): string {
+  const counts = new Map<string, number>();
+  for (const { Status, DesiredState } of tasks) {
+    const kind = `${Status.State} (wanted: ${DesiredState}) ${Status.Err ?? ''}`.trim();
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ') || 'none';
 }
