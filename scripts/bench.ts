@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { measureCompleteAssignment } from '#test/bench/complete-assignment.ts';
 import { type Figure, figureLine, quantile, ratio } from '#test/bench/figures.ts';
 import { cpuSeconds, residentMiB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   figures.push(...(await starts(stage)));
   figures.push(...(await weight(stage)));
   figures.push(...(await ready(stage)));
+  figures.push(await manyAssignments());
   say('');
   for (const figure of figures) say(figureLine(figure));
   process.exitCode = figures.every(({ value, bound }) => value <= bound) ? 0 : 1;
@@ -114,6 +116,14 @@ async function ready(stage: Stage): Promise<readonly Figure[]> {
   }
   const detail = samples.map((ms) => `${ms.toFixed(0)} ms`).join(', ');
   return [{ name: 'process start to Ready', value: quantile(samples, 0.5) / 1000, unit: 's', bound: 1.5, detail }];
+}
+
+/** A thousand tasks in one message: how long nothing else had its turn. */
+async function manyAssignments(): Promise<Figure> {
+  progress('1000 assignments in one message');
+  const { longestBusyMs, longestStallMs, takenMs } = await measureCompleteAssignment(1000);
+  const detail = `longest stall ${longestStallMs.toFixed(0)} ms with what else runs here, all taken after ${takenMs.toFixed(0)} ms`;
+  return { name: '1000 assignments at once, longest turn', value: longestBusyMs, unit: 'ms', bound: 50, detail };
 }
 
 function buildNetd(): void {
