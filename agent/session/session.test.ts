@@ -68,6 +68,19 @@ describe('a session', { timeout: 60_000 }, () => {
     expect(managers.dispatcher.calls.map(({ method }) => method).indexOf('assignments')).toBeGreaterThan(0);
   });
 
+  it('does not mind a wall clock that jumps: beats go on, and it stays the same session', async () => {
+    const DAY_MS = 86_400_000;
+    const worker = await start();
+    for (const jumpMs of [DAY_MS, -2 * DAY_MS, DAY_MS]) {
+      clock.epochMs += jumpMs;
+      await beat();
+    }
+    await sleepingMs(5000); // the last beat was answered
+    expect(worker.registered).toHaveLength(1);
+    expect(nodeOf(worker)?.status?.state).toBe(NodeState.READY);
+    expect(state(worker)).toMatchObject({ kind: 'registered', lastHeartbeatMs: clock.now() });
+  });
+
   it('beats at once, and then at the period the manager asks for', async () => {
     const worker = await start();
     await sleepingMs(5000);
