@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JoinRequest } from '#agent/api/control.ts';
 import { resolveConfig } from '#agent/config/resolve.ts';
-import { EngineServer } from '#agent/engine/engine-server.fixture.ts';
+import { EngineServer, VERSION } from '#agent/engine/engine-server.fixture.ts';
 import { createTaskStore } from '#agent/tasks/store.ts';
 import { systemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/log.ts';
@@ -69,6 +69,29 @@ async function joined() {
   return credentials;
 }
 
+/** One that has left a task in this state behind: `web.1.t1`. */
+async function joinedWithTask(state: TaskState): Promise<void> {
+  const { nodeId } = await joined();
+  const store = createTaskStore(stateDir);
+  const runtime = { case: 'container' as const, value: { image: 'app', env: ['NODE={{.Node.Hostname}}'] } };
+  const task = { id: 't1', nodeId, slot: 1n, serviceAnnotations: { name: 'web' }, spec: { runtime } };
+  store.put(create(TaskRecordSchema, { task: { ...task, desiredState: TaskState.RUNNING }, status: { state } }));
+  await store.flush();
+}
+
+it('prepares no task before it knows the host its templates may speak of', async () => {
+  await joinedWithTask(TaskState.PREPARING);
+  engine.answers['/version'] = 'silence';
+  await running();
+  await eventually(() => engine.requests.includes('/version'), 'the engine is asked');
+  engine.answers['/version'] = { json: VERSION };
+  await engine.stop(); // ends the question without an answer
+  await engine.start();
+  await eventually(() => engine.requests.includes('/containers/create'), 'the container is created');
+  expect(engine.requests.indexOf('/containers/create')).toBeGreaterThan(engine.requests.indexOf('/info'));
+  expect(engine.requests).toContain('/info');
+});
+
 describe('an agent that ends', () => {
   it('leaves nothing behind that would keep the process alive, also when it could not go on', async () => {
     await joined();
@@ -79,13 +102,7 @@ describe('an agent that ends', () => {
   });
 
   it('lets go of tasks that want another try', async () => {
-    const { nodeId } = await joined();
-    const store = createTaskStore(stateDir);
-    const runtime = { case: 'container', value: { image: 'app' } } as const;
-    const task = { id: 't1', nodeId, slot: 1n, serviceAnnotations: { name: 'web' }, spec: { runtime } };
-    const status = { state: TaskState.RUNNING };
-    store.put(create(TaskRecordSchema, { task: { ...task, desiredState: TaskState.RUNNING }, status }));
-    await store.flush();
+    await joinedWithTask(TaskState.RUNNING);
     const path = '/containers/web.1.t1/json';
     engine.answers[path] = { status: 500, text: '{"message":"not now"}' };
     const looks = () => engine.requests.filter((one) => one === path).length;

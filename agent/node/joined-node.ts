@@ -141,8 +141,10 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
 
   const nodeFacts = () => {
     const description = currentDescription();
-    const { architecture = '', os = '' } = description?.platform ?? {};
-    return { id: nodeId, hostname: description?.hostname ?? '', platform: { architecture, os } };
+    // A task is planned once: with a host name left out it would keep none.
+    if (!description) throw new EngineUnreachable(engine.address, new Error('it has not told of its host yet'));
+    const { architecture = '', os = '' } = description.platform ?? {};
+    return { id: nodeId, hostname: description.hostname, platform: { architecture, os } };
   };
 
   const describe = async (signal: AbortSignal): Promise<NodeDescription> => {
@@ -249,8 +251,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       log.warn({ container: id }, 'removing a container of this node that belongs to no task');
       await engine.removeContainer(id);
     }
-    const known = new Set(tasks.all().map((record) => record.task?.id));
-    await removePayloads((taskId) => !known.has(taskId));
+    await removePayloads((taskId) => tasks.get(taskId) === undefined); // asked anew for each: tasks may come meanwhile
   };
 
   const removePayloads = async (which: (taskId: string) => boolean): Promise<void> => {

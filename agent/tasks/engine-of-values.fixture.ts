@@ -38,6 +38,8 @@ export class EngineOfValues {
   /** Every operation waits for this before and after it does its work. */
   turn: () => Promise<void> = async () => {};
   reachable = true;
+  /** False: what tasks are made of depends on facts the engine has not told yet. */
+  known = true;
   /** Told after every change, as the engine's events are. */
   onEvent: (taskId: string) => void = () => {};
   #ids = 0;
@@ -81,6 +83,7 @@ export class EngineOfValues {
       resolve: (task: Task) => {
         const { id } = task;
         const behaviour = () => this.behaviours.get(id) ?? {};
+        if (!this.known) throw new EngineUnreachable('unix:///values', new Error('not asked yet'));
         const { unresolvable } = behaviour();
         if (unresolvable !== undefined) throw new Error(unresolvable);
         return {

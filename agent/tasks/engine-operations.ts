@@ -27,6 +27,7 @@ export interface TaskPayloads {
 
 export interface EngineOperationsOptions {
   readonly engine: Engine;
+  /** Throws EngineUnreachable while the engine has not told them. */
   readonly node: () => NodeFacts;
   readonly payloads: TaskPayloads;
   readonly log: Logger;
@@ -74,7 +75,7 @@ function engineTask(
         await engine.stopContainer(inspect.Id, plan.stopTimeoutSec);
         await engine.removeContainer(inspect.Id);
       }
-      await payloads.remove(task.id);
+      if (plan.payloadFiles.length > 0) await payloads.remove(task.id);
       for (const network of plan.networks.create) await networks.drop(network);
     },
   };

@@ -3,7 +3,10 @@ import type { ContainerFacts } from './status.ts';
 
 /** What can be done to the container of a task. Implemented on the engine, and in tests by an engine of values. */
 export interface TaskOperations {
-  /** Validates and expands the task; throws (SpecError) for what can never run here. Touches nothing. */
+  /**
+   * Validates and expands the task; throws (SpecError) for what can never run here, and EngineUnreachable while the engine
+   * has not told yet what the task's templates may speak of. Touches nothing.
+   */
   readonly resolve: (task: Task) => ResolvedTask;
 }
 

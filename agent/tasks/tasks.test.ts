@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '#base/log.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
@@ -15,6 +16,7 @@ let outbox: Outbox;
 let told: Map<string, TaskStatus[]>;
 let stored: Map<string, TaskRecord>;
 let inputsReady: boolean;
+let clock: VirtualClock;
 let tasks: Tasks;
 
 const newTasks = (): Tasks => {
@@ -30,7 +32,7 @@ const newTasks = (): Tasks => {
     },
     outbox,
     inputsReady: () => inputsReady,
-    clock: new VirtualClock(),
+    clock,
     log: silentLogger,
   });
   engine.onEvent = made.mark;
@@ -39,6 +41,7 @@ const newTasks = (): Tasks => {
 
 beforeEach(() => {
   engine = new EngineOfValues();
+  clock = new VirtualClock();
   stored = new Map();
   told = new Map();
   inputsReady = true;
@@ -74,6 +77,16 @@ const start = async (behaviour: Behaviour = {}, id = 't') => {
 const LIFE = ['ACCEPTED', 'PREPARING', 'READY', 'STARTING', 'RUNNING'];
 
 describe('a task', () => {
+  it('waits for an engine that has not told yet what the task depends on', async () => {
+    engine.known = false;
+    await start();
+    expect(told.get('t')).toBeUndefined();
+    engine.known = true;
+    tasks.markAll();
+    await tasks.idle();
+    expect(statesOf('t')).toEqual(LIFE);
+  });
+
   it('is brought to run, and says each step', async () => {
     await start();
     expect(statesOf('t')).toEqual(LIFE);
@@ -203,6 +216,18 @@ describe('a task', () => {
       expect(lastOf('t')).toMatchObject({ state: S.STARTING, runtimeStatus: { value: { containerId: 'c1', pid: 0 } } });
     },
   );
+
+  it('goes on over a wall clock that is set back, and gives the times of that clock', async () => {
+    await start();
+    const startedMs = clock.now();
+    clock.epochMs -= 86_400_000;
+    engine.exit('t', 0);
+    await tasks.idle();
+    expect(statesOf('t')).toEqual([...LIFE, 'COMPLETE']);
+    const times = (told.get('t') ?? []).map(({ timestamp }) => timestamp && timestampMs(timestamp));
+    expect(times.slice(-2)).toEqual([startedMs, startedMs - 86_400_000]);
+    expect(outbox.pending(1)[0]?.status.state).toBe(S.COMPLETE);
+  });
 
   it.each([S.SHUTDOWN, S.REMOVE])('is stopped on request, its container kept', async (desired) => {
     await start({ stopCode: 143 });

@@ -180,6 +180,7 @@ export function createTasks(options: TasksOptions): Tasks {
       entry.resolved = operations.resolve(task);
       return entry.resolved;
     } catch (error) {
+      if (error instanceof EngineUnreachable) throw error;
       if (status.state >= TaskState.COMPLETE) return undefined;
       const message = 'resolving controller failed';
       setStatus(id, entry, failureState(status.state), { message, err: errorText(error) }, NO_CONTAINER);
