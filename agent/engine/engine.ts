@@ -112,24 +112,32 @@ export function createEngine(address: string): Engine {
       const created = await heavy(() => http.json('POST', '/containers/create', { query: { name }, body }));
       return { id: (created as { readonly Id: string }).Id };
     },
-    inspectContainer: async (id) => (await found(http.json('GET', `/containers/${id}/json`))) as ContainerInspect,
+    inspectContainer: async (id) =>
+      (await found(http.json('GET', `/containers/${encodeURIComponent(id)}/json`))) as ContainerInspect,
     listContainers: async (label) => {
       const filters = JSON.stringify({ label: [label] });
       return (await http.json('GET', '/containers/json', { query: { all: true, filters } })) as Docker.ContainerInfo[];
     },
     startContainer: async (id) => {
-      await heavy(() => http.json('POST', `/containers/${id}/start`));
+      await heavy(() => http.json('POST', `/containers/${encodeURIComponent(id)}/start`));
     },
     stopContainer: async (id, timeoutSec) => {
       await found(
-        http.json('POST', `/containers/${id}/stop`, timeoutSec === undefined ? {} : { query: { t: timeoutSec } }),
+        http.json(
+          'POST',
+          `/containers/${encodeURIComponent(id)}/stop`,
+          timeoutSec === undefined ? {} : { query: { t: timeoutSec } },
+        ),
       );
     },
     removeContainer: async (id) => {
-      await found(http.json('DELETE', `/containers/${id}`, { query: { force: true, v: true } }));
+      await found(http.json('DELETE', `/containers/${encodeURIComponent(id)}`, { query: { force: true, v: true } }));
     },
     containerLogs: (id, options, signal) =>
-      http.stream('GET', `/containers/${id}/logs`, { query: { ...options, timestamps: true }, signal }),
+      http.stream('GET', `/containers/${encodeURIComponent(id)}/logs`, {
+        query: { ...options, timestamps: true },
+        signal,
+      }),
     hasImage: async (reference) => (await found(http.json('GET', `/images/${reference}/json`))) !== undefined,
     pullImage: async (reference, auth, signal) => {
       const headers = auth === undefined ? {} : { 'x-registry-auth': auth };
