@@ -112,6 +112,8 @@ export function callClientStream<I extends DescMessage, O extends DescMessage>(
   const { signal } = limits;
   signal?.throwIfAborted();
   let settle: (error: unknown) => void = () => {};
+  /** Writers that wait for room; woken also by the end of a call whose buffer is full, since that never drains. */
+  const waiting = new Set<() => void>();
   const state: { ended?: { readonly error: unknown } } = {};
   const throwIfEnded = () => {
     if (state.ended) throw state.ended.error;
@@ -121,6 +123,7 @@ export function callClientStream<I extends DescMessage, O extends DescMessage>(
       state.ended = { error: error ?? new Error(`${method.name}: the server has ended the call`) };
       if (error) reject(error);
       else resolve();
+      for (const wake of waiting) wake();
     };
   });
   verdict.catch(() => {}); // reported by finish() and write(); nobody may be waiting yet
@@ -140,8 +143,17 @@ export function callClientStream<I extends DescMessage, O extends DescMessage>(
     write: async (message) => {
       throwIfEnded();
       if (call.write(create(method.input, message))) return;
-      // A call that ends while its buffer is full never drains: wait for either.
-      await Promise.race([new Promise<void>((resolve) => call.once('drain', resolve)), verdict]);
+      throwIfEnded();
+      // Not a race with the verdict: a log that is followed for weeks would leave a reaction on it for every wait.
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          waiting.delete(wake);
+          call.off('drain', wake);
+          resolve();
+        };
+        waiting.add(wake);
+        call.once('drain', wake);
+      });
       throwIfEnded();
     },
     finish: () => {
