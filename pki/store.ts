@@ -15,7 +15,8 @@ const KEY = 'swarm-node.key';
 /** The certificate of a renewal until its key is in place. */
 const NEW_CERTIFICATE = '.swarm-node.crt';
 
-const REJOIN = 'Restore the directory from a backup, or run `netd leave --force` and join again.';
+/** Not `netd leave`: no agent starts on a damaged identity that could be asked to leave. */
+const REJOIN = 'Restore the directory from a backup, or remove it, start netd and join again.';
 
 /**
  * The node's certificate, key and trusted root on disk, below `<state dir>/certificates`. Whatever step a crash or a full
