@@ -84,8 +84,8 @@ export function createSession(options: SessionOptions): Session {
   let sessionId = options.lastSessionId;
   let failures = 0;
   let replaced = 0;
-  let startedMs = 0;
-  const short = () => clock.monotonicMs() - startedMs < SUSPICIOUSLY_SHORT_MS;
+  let registeredMs = 0;
+  const short = () => clock.monotonicMs() - registeredMs < SUSPICIOUSLY_SHORT_MS;
 
   const run = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
@@ -107,7 +107,6 @@ export function createSession(options: SessionOptions): Session {
     const scope = new AbortController();
     const inside = AbortSignal.any([signal, scope.signal]);
     let client: Client | undefined;
-    startedMs = clock.monotonicMs();
     try {
       const description = await options.describe(inside);
       manager = options.selectManager();
@@ -143,6 +142,7 @@ export function createSession(options: SessionOptions): Session {
     sessionId = first.value.sessionId;
     const id = sessionId;
     failures = 0;
+    registeredMs = clock.monotonicMs();
     options.observeManager(manager, 10);
     options.onMessage(first.value);
     state = { kind: 'registered', manager, sinceMs: clock.now(), heartbeatPeriodMs: 0, lastHeartbeatMs: clock.now() };
