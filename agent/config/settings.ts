@@ -79,7 +79,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     flag: '--generic-resource <kind=value>',
     env: 'NETD_GENERIC_RESOURCES',
     list: true,
-    help: 'resource offered to the manager; repeatable',
+    help: "resource offered to the manager, in place of the engine's; repeatable",
     allowed: 'KIND=NUMBER once per kind, or KIND=NAME once per thing, such as gpu=2 or gpu=UUID1',
     choices: [],
     fallback: '',

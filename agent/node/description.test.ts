@@ -55,6 +55,24 @@ describe('describeNode', () => {
     });
   });
 
+  it("offers the engine's generic resources, in one order, unless netd has its own", () => {
+    const named = (Value: string) => ({ NamedResourceSpec: { Kind: 'gpu', Value } });
+    const discrete = { DiscreteResourceSpec: { Kind: 'ssd', Value: 3 } };
+    const nonsense = [null, 'gpu', {}, { NamedResourceSpec: { Kind: 'gpu' } }, { DiscreteResourceSpec: { Kind: 1 } }];
+    const facts = engine({ GenericResources: [discrete, named('b'), ...nonsense, named('a')] });
+    const offered = (offers: OwnFacts['genericResources']) =>
+      describeNode(facts, { ...own, genericResources: offers }).resources?.generic.map(
+        ({ resource }) => resource.value,
+      );
+    expect(offered([])).toMatchObject([
+      { kind: 'gpu', value: 'a' },
+      { kind: 'gpu', value: 'b' },
+      { kind: 'ssd', value: 3n },
+    ]);
+    expect(offered([{ tag: 'discrete', kind: 'fpga', value: 1 }])).toMatchObject([{ kind: 'fpga', value: 1n }]);
+    expect(describeNode(engine({ GenericResources: null }), own).resources?.generic).toEqual([]);
+  });
+
   it('lists plugins by type and name, each once, with the network drivers a scheduler looks for', () => {
     expect(plugins(engine())).toEqual([
       'Log json-file',

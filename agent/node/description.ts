@@ -1,5 +1,7 @@
 import { create } from '@bufbuild/protobuf';
+import * as z from 'zod/mini';
 import type { GenericResource as GenericResourceOffer } from '#agent/config/generic-resources.ts';
+import type { EngineInfo } from '#agent/engine/engine.ts';
 import type { EngineFacts } from '#agent/engine/engine-watch.ts';
 import {
   type GenericResource,
@@ -11,6 +13,7 @@ import {
 /** What goes into a description beside what the engine says. */
 export interface OwnFacts {
   readonly labels: Readonly<Record<string, string>>;
+  /** In place of the engine's, if there are any. */
   readonly genericResources: readonly GenericResourceOffer[];
   readonly tls: {
     readonly trustRoot: Uint8Array;
@@ -32,7 +35,9 @@ export function describeNode(engine: EngineFacts, own: OwnFacts): NodeDescriptio
     resources: {
       nanoCpus: BigInt(info.NCPU) * 1_000_000_000n,
       memoryBytes: BigInt(info.MemTotal ?? 0),
-      generic: own.genericResources.map(genericResource),
+      generic: (own.genericResources.length > 0 ? own.genericResources : offersOf(info.GenericResources)).map(
+        genericResource,
+      ),
     },
     engine: {
       engineVersion: version.Version,
@@ -81,6 +86,24 @@ function labelsOf(labels: readonly string[]): Record<string, string> {
     }),
   );
 }
+
+/** The engine's own `node-generic-resources`, as GET /info has them: in the order of a Go map, so in ours. */
+function offersOf(told: EngineInfo['GenericResources']): readonly GenericResourceOffer[] {
+  return (told ?? [])
+    .flatMap((entry): GenericResourceOffer[] => {
+      const read = engineOffer.safeParse(entry).data;
+      if (read === undefined) return [];
+      return 'NamedResourceSpec' in read
+        ? [{ tag: 'named', kind: read.NamedResourceSpec.Kind, value: read.NamedResourceSpec.Value }]
+        : [{ tag: 'discrete', kind: read.DiscreteResourceSpec.Kind, value: read.DiscreteResourceSpec.Value }];
+    })
+    .sort((a, b) => compare(a.kind, b.kind) || compare(String(a.value), String(b.value)));
+}
+
+const engineOffer = z.union([
+  z.object({ NamedResourceSpec: z.object({ Kind: z.string(), Value: z.string() }) }),
+  z.object({ DiscreteResourceSpec: z.object({ Kind: z.string(), Value: z.int() }) }),
+]);
 
 function genericResource(offer: GenericResourceOffer): GenericResource {
   const { kind } = offer;
