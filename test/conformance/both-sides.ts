@@ -25,7 +25,7 @@ export async function statusWith(
   options: EventuallyOptions = PATIENCE,
 ): Promise<StatusDocument> {
   return eventually(
-    `${node.host.name}: ${description}`,
+    `${node.name} on ${node.host.name}: ${description}`,
     async () => {
       const status = await statusOf(node);
       if (check(status)) return status;
@@ -88,10 +88,10 @@ export async function inspectNode(manager: Host, nodeId: string): Promise<NodeOb
   return manager.engine.api().getNode(nodeId).inspect();
 }
 
-/** Ids of all nodes a manager lists under a host name. */
-export async function nodeIdsNamed(manager: Host, hostname: string): Promise<readonly string[]> {
+/** Ids of all nodes a manager lists that say they are this agent, by its label (see node-bed.ts). */
+export async function nodeIdsOf(manager: Host, node: Netd): Promise<readonly string[]> {
   const nodes: readonly NodeObject[] = await manager.engine.api().listNodes();
-  return nodes.filter((node) => node.Description.Hostname === hostname).map((node) => node.ID);
+  return nodes.filter(({ Description }) => Description?.Engine?.Labels?.agent === node.name).map(({ ID }) => ID);
 }
 
 /** Waits until the manager lists the node in a state, such as `down`. Gives the moment it was seen. */
@@ -125,9 +125,9 @@ export async function sleepers(manager: Host, name: string, ...flags: readonly s
   return manager.docker('service', 'create', ...quiet, '--name', name, ...flags, ...command);
 }
 
-/** Keeps a service on one host. */
+/** Keeps a service on one node, by its label (see node-bed.ts). */
 export function on(node: Netd): readonly string[] {
-  return ['--constraint', `node.hostname==${node.host.name}`];
+  return ['--constraint', `engine.labels.agent==${node.name}`];
 }
 
 /** Ids of the running containers that a host has for a service. */

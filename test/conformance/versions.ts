@@ -3,7 +3,6 @@ import { type Bed, createBed } from '#test/hosts/bed.ts';
 import type { EngineOptions } from '#test/hosts/engine.ts';
 import { ENGINE_SUITES, type EngineSuite, engineVersion } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
-import { Netd, type NetdOptions } from '#test/hosts/netd.ts';
 import { type Swarm, type SwarmOptions, swarmInit } from '#test/hosts/swarm.ts';
 
 export interface ManagerVersion {
@@ -38,10 +37,6 @@ export interface ConformanceHosts extends ManagerVersion {
   readonly engineHost: (name: string, options?: EngineOptions) => Promise<Host>;
   /** A swarm of one manager, which runs no tasks itself. */
   readonly swarm: (name: string, options?: SwarmOptions) => Promise<Swarm>;
-  /** A host with engine, busybox and a netd that runs and has not joined. */
-  readonly netd: (name: string, options?: NetdOptions) => Promise<Netd>;
-  /** The same, joined. */
-  readonly worker: (name: string, swarm: Swarm, options?: NetdOptions) => Promise<Netd>;
 }
 
 function useHosts({ suite, version }: ManagerVersion): ConformanceHosts {
@@ -61,11 +56,6 @@ function useHosts({ suite, version }: ManagerVersion): ConformanceHosts {
     await host.engine.load();
     return host;
   };
-  const netd = async (name: string, options?: NetdOptions): Promise<Netd> => {
-    const node = new Netd(await engineHost(name), options);
-    await node.start();
-    return node;
-  };
   return {
     suite,
     version,
@@ -79,12 +69,6 @@ function useHosts({ suite, version }: ManagerVersion): ConformanceHosts {
       const swarm = await swarmInit(manager, options);
       await manager.docker('node', 'update', '--availability', 'drain', name);
       return swarm;
-    },
-    netd,
-    worker: async (name, swarm, options) => {
-      const node = await netd(name, options);
-      await node.join(swarm);
-      return node;
     },
   };
 }

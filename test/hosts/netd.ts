@@ -12,8 +12,12 @@ export const NETD_COMMAND: readonly string[] = (
 ).split(' ');
 
 export interface NetdOptions {
+  /** Names its log and, unless they are given, its directories: for several on one host. `netd` by default. */
+  readonly name?: string;
   readonly stateDir?: string;
   readonly runDir?: string;
+  /** Another program to run the daemon, in place of NETD_COMMAND. */
+  readonly command?: readonly string[];
   /** Further flags of `netd agent`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -22,6 +26,7 @@ export interface NetdOptions {
 /** netd on one host: the daemon and its command line. */
 export class Netd {
   readonly host: Host;
+  readonly name: string;
   readonly stateDir: string;
   readonly runDir: string;
   readonly #options: NetdOptions;
@@ -30,8 +35,9 @@ export class Netd {
   constructor(host: Host, options: NetdOptions = {}) {
     this.host = host;
     this.#options = options;
-    this.stateDir = options.stateDir ?? '/var/lib/netd';
-    this.runDir = options.runDir ?? '/run/netd';
+    this.name = options.name ?? 'netd';
+    this.stateDir = options.stateDir ?? `/var/lib/${this.name}`;
+    this.runDir = options.runDir ?? `/run/${this.name}`;
   }
 
   /** The local API's socket, as seen from outside the host. */
@@ -44,16 +50,17 @@ export class Netd {
   }
 
   get process(): HostProcess {
-    if (this.#process === undefined) throw new Error(`netd on ${this.host.name} was not started`);
+    if (this.#process === undefined) throw new Error(`${this.name} on ${this.host.name} was not started`);
     return this.#process;
   }
 
   /** Starts `netd agent` and returns at once: see `started`. */
   async spawn(flags: readonly string[] = []): Promise<void> {
-    if (this.running) throw new Error(`netd on ${this.host.name} runs already`);
-    const argv = [...NETD_COMMAND, 'agent', '--state-dir', this.stateDir, '--run-dir', this.runDir];
+    if (this.running) throw new Error(`${this.name} on ${this.host.name} runs already`);
+    const command = this.#options.command ?? NETD_COMMAND;
+    const argv = [...command, 'agent', '--state-dir', this.stateDir, '--run-dir', this.runDir];
     this.#process = await this.host.spawn(
-      'netd',
+      this.name,
       [...argv, ...(this.#options.flags ?? []), ...flags],
       this.#options.env,
     );
@@ -63,8 +70,8 @@ export class Netd {
   async start(flags: readonly string[] = []): Promise<void> {
     await this.spawn(flags);
     const answers = async () => !this.running || (await connects(this.socketPath));
-    await eventually(`netd on ${this.host.name} answers`, answers, { intervalMs: 20 });
-    if (!this.running) throw new Error(`netd on ${this.host.name} ended: ${this.process.logTail()}`);
+    await eventually(`${this.name} on ${this.host.name} answers`, answers, { intervalMs: 20 });
+    if (!this.running) throw new Error(`${this.name} on ${this.host.name} ended: ${this.process.logTail()}`);
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,8 @@ const HOST_ENV = {
   PATH: '/opt/netd/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
   LANG: 'C.UTF-8',
+  // Half of what a start of netd from its sources costs is reading them.
+  NODE_COMPILE_CACHE: '/tmp/node-compile-cache',
 };
 
 /** Runs things inside the namespaces of a host. */

@@ -1,6 +1,5 @@
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
-import type { Swarm } from '#test/hosts/swarm.ts';
 import {
   containersOf,
   inspectNode,
@@ -8,7 +7,7 @@ import {
   listedAs,
   nextBeat,
   nodeIdOf,
-  nodeIdsNamed,
+  nodeIdsOf,
   on,
   PATIENCE,
   ready,
@@ -19,23 +18,18 @@ import {
   statusOf,
   statusWith,
   tasksOf,
-} from './both-sides.ts';
-import { item } from './items.ts';
-import { describeEachManagerAtOnce } from './versions.ts';
+} from '../both-sides.ts';
+import { item } from '../items.ts';
+import type { NodeBed } from '../node-bed.ts';
 
 const SECOND = 1_000;
 
-describeEachManagerAtOnce('a worker that is away', (hosts) => {
-  let swarm: Swarm;
-  let slowSwarm: Swarm;
-  beforeAll(async () => {
-    const slowly = ['--dispatcher-heartbeat', '5s'];
-    [swarm, slowSwarm] = await Promise.all([hosts.swarm('m1'), hosts.swarm('m2', { flags: slowly })]);
-  });
-
+/** Workers that are killed, cut off, restarted, and told to beat slowly. */
+export function absenceItems(bed: () => NodeBed): void {
   test(item(8), async () => {
-    const { manager } = slowSwarm;
-    const [dying, living] = await Promise.all([hosts.worker('w8', slowSwarm), hosts.worker('v8', slowSwarm)]);
+    const { changing, worker } = bed();
+    const { manager } = changing;
+    const [dying, living] = await Promise.all([worker('w8', changing), worker('v8', changing)]);
     const began = Date.now();
     const [dyingId, livingId] = [await nodeIdOf(dying), await nodeIdOf(living)];
     await manager.docker('swarm', 'update', '--dispatcher-heartbeat', '20s');
@@ -59,10 +53,11 @@ describeEachManagerAtOnce('a worker that is away', (hosts) => {
   });
 
   test(item(47), async () => {
-    const { manager } = swarm;
-    const [cut, whole] = await Promise.all([hosts.worker('w47', swarm), hosts.worker('v47', swarm)]);
-    const cutId = await nodeIdOf(cut);
-    for (const { host } of [cut, whole]) await manager.docker('node', 'update', '--label-add', 'part=47', host.name);
+    const { common, loneWorker } = bed();
+    const { manager } = common;
+    const [cut, whole] = await Promise.all([loneWorker('w47'), loneWorker('v47')]);
+    const [cutId, wholeId] = [await nodeIdOf(cut), await nodeIdOf(whole)];
+    for (const id of [cutId, wholeId]) await manager.docker('node', 'update', '--label-add', 'part=47', id);
     const service = await sleepers(manager, 'web47', '--replicas', '2', '--constraint', 'node.labels.part==47');
     const [stale] = await runsOn(cut.host, service);
     await runsOn(whole.host, service);
@@ -99,25 +94,25 @@ describeEachManagerAtOnce('a worker that is away', (hosts) => {
   });
 
   test(item(6), async () => {
-    const node = await hosts.worker('w6', swarm);
+    const { common, worker } = bed();
+    const node = await worker('w6');
     const nodeId = await nodeIdOf(node);
     const lastBeat = await nextBeat(node);
     await node.kill();
-    const silentMs = (await listedAs(swarm.manager, nodeId, 'down')) - lastBeat;
+    const silentMs = (await listedAs(common.manager, nodeId, 'down')) - lastBeat;
     expect(silentMs).toBeGreaterThan(13 * SECOND);
     expect(silentMs).toBeLessThan(17 * SECOND + LOAD_SLACK_MS);
-    expect((await inspectNode(swarm.manager, nodeId)).Status.Message).toBe('heartbeat failure');
+    expect((await inspectNode(common.manager, nodeId)).Status.Message).toBe('heartbeat failure');
   });
 
   test(item(7), async () => {
-    const { manager } = swarm;
-    const node = await hosts.worker('w7', swarm);
+    const { manager } = bed().common;
+    const node = await bed().worker('w7');
     const nodeId = await nodeIdOf(node);
     const service = await sleepers(manager, 'web7', ...on(node));
     await running(manager, service);
     const [container = ''] = await runsOn(node.host, service);
     const before = await node.host.engine.api().getContainer(container).inspect();
-    const began = Date.now();
 
     for (const end of ['stop', 'kill'] as const) {
       await node[end]();
@@ -128,10 +123,9 @@ describeEachManagerAtOnce('a worker that is away', (hosts) => {
       expect(session.failures).toBe(0);
       await nextBeat(node);
     }
-    expect(await nodeIdsNamed(manager, 'w7')).toEqual([nodeId]);
-    expect(await statesSince(manager, nodeId, began)).toEqual([]);
+    expect(await nodeIdsOf(manager, node)).toEqual([nodeId]);
     const after = await node.host.engine.api().getContainer(container).inspect();
     expect(after.State).toEqual(before.State);
     expect((await tasksOf(manager, service)).map(({ Status }) => Status.State)).toEqual(['running']);
   });
-});
+}

@@ -1,14 +1,13 @@
 import { cpSync, lstatSync } from 'node:fs';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
-import type { Swarm } from '#test/hosts/swarm.ts';
 import {
   containersOf,
   inspectNode,
   listedAs,
   nextBeat,
   nodeIdOf,
-  nodeIdsNamed,
+  nodeIdsOf,
   on,
   PATIENCE,
   problemCodes,
@@ -19,22 +18,19 @@ import {
   statesSince,
   statusOf,
   statusWith,
-} from './both-sides.ts';
-import { item } from './items.ts';
-import { describeEachManagerAtOnce } from './versions.ts';
+} from '../both-sides.ts';
+import { item } from '../items.ts';
+import type { NodeBed } from '../node-bed.ts';
 
 /** Longer than the worker's ordinary backoff ever gets, several times over. */
 const QUIET_MS = 25_000;
 
-describeEachManagerAtOnce('membership', (hosts) => {
-  let swarm: Swarm;
-  beforeAll(async () => {
-    swarm = await hosts.swarm('m1');
-  });
-
+/** Leaving, removal, promotion, and two with one identity. */
+export function membershipItems(bed: () => NodeBed): void {
   test(item(9), async () => {
-    const { manager } = swarm;
-    const node = await hosts.worker('w9', swarm);
+    const { common, worker } = bed();
+    const { manager } = common;
+    const node = await worker('w9');
     const oldId = await nodeIdOf(node);
     const service = await sleepers(manager, 'web9', ...on(node));
     const [container] = await runsOn(node.host, service);
@@ -42,7 +38,7 @@ describeEachManagerAtOnce('membership', (hosts) => {
     expect(await containersOf(node.host, service)).toEqual([]);
     expect((await statusOf(node)).cluster.state).toBe('not-joined');
 
-    await node.join(swarm);
+    await node.join(common);
     const newId = await nodeIdOf(node);
     expect(newId).not.toBe(oldId);
     await listedAs(manager, newId, 'ready');
@@ -52,8 +48,9 @@ describeEachManagerAtOnce('membership', (hosts) => {
   });
 
   test(item(10), async () => {
-    const { manager } = swarm;
-    const node = await hosts.worker('w10', swarm);
+    const { common, worker } = bed();
+    const { manager } = common;
+    const node = await worker('w10');
     const nodeId = await nodeIdOf(node);
     const service = await sleepers(manager, 'web10', ...on(node));
     await runsOn(node.host, service);
@@ -65,19 +62,19 @@ describeEachManagerAtOnce('membership', (hosts) => {
     const attempts = sessionAttempts(node.log());
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS)); // what is looked at is how little happens
     expect(sessionAttempts(node.log()) - attempts).toBeLessThanOrEqual(1);
-    expect(await nodeIdsNamed(manager, 'w10')).toEqual([]);
+    expect(await nodeIdsOf(manager, node)).toEqual([]);
 
     await node.restart();
     await statusWith(node, 'is removed after a restart', ({ cluster }) => cluster.state === 'removed');
     await node.run(['leave']);
     expect(await containersOf(node.host, service)).toEqual([]);
-    await node.join(swarm);
+    await node.join(common);
     expect(await nodeIdOf(node)).not.toBe(nodeId);
   });
 
   test(item(52), async () => {
-    const node = await hosts.worker('w52', swarm);
-    const copy = await hosts.netd('v52');
+    const { agent, worker } = bed();
+    const [node, copy] = await Promise.all([worker('w52'), agent('v52')]);
     const nodeId = await nodeIdOf(node);
     await Promise.all([node.stop(), copy.stop()]);
     cpSync(node.host.path(node.stateDir), copy.host.path(copy.stateDir), { recursive: true, filter: isNoSocket });
@@ -104,13 +101,14 @@ describeEachManagerAtOnce('membership', (hosts) => {
   });
 
   test('promoted, it says so and goes on as a worker', async () => {
-    const { manager } = swarm;
-    const node = await hosts.worker('wp', swarm);
+    const { common, worker } = bed();
+    const { manager } = common;
+    const node = await worker('wp');
     const nodeId = await nodeIdOf(node);
     const service = await sleepers(manager, 'webp', ...on(node));
     const [container] = await runsOn(node.host, service);
     const began = Date.now();
-    await manager.docker('node', 'promote', 'wp');
+    await manager.docker('node', 'promote', nodeId);
     await statusWith(node, 'is promoted', (status) => problemCodes(status).includes('promoted'));
     expect(node.log()).toContain('netd is a worker only');
     expect((await node.exec(['status'])).stdout).toContain('promoted to manager');
@@ -121,14 +119,14 @@ describeEachManagerAtOnce('membership', (hosts) => {
     expect(await statesSince(manager, nodeId, began)).toEqual([]);
 
     // What its status says to do about it, and why not the obvious thing.
-    await expect(manager.docker('node', 'demote', 'wp')).rejects.toThrow("can't find manager in raft memberlist");
+    await expect(manager.docker('node', 'demote', nodeId)).rejects.toThrow("can't find manager in raft memberlist");
     await node.run(['leave']);
     await manager.docker('node', 'rm', '--force', nodeId);
-    await node.join(swarm);
+    await node.join(common);
     const next = await inspectNode(manager, await nodeIdOf(node));
     expect(next).toMatchObject({ Spec: { Role: 'worker' }, Status: { State: 'ready' } });
   });
-});
+}
 
 function sessionAttempts(log: string): number {
   return log.split('\n').filter((line) => line.includes('"session ended"')).length;
