@@ -134,6 +134,17 @@ describe('joining and leaving', () => {
     await expect(agent.join(request(), never)).rejects.toMatchObject({ code: 'already-joined' });
   });
 
+  it('joining starts with no tasks, whatever an earlier life as another node has left', async () => {
+    await joinedWithTask(TaskState.PREPARING);
+    await rm(join(stateDir, 'certificates'), { recursive: true });
+    const { agent } = await running();
+    await eventually(() => engine.listening === 1, 'the engine is up');
+    await agent.join(request(), never);
+    await eventually(() => agent.view().cluster.state === 'ready', 'the node is ready');
+    expect(agent.view().tasks).toEqual([]);
+    expect(engine.requests).not.toContain('/containers/create');
+  });
+
   it('leaving gives up a join under way', async () => {
     managers.caServices.faults = { pendingPolls: 1_000_000 };
     const { agent } = await running();

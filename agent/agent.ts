@@ -192,6 +192,7 @@ export class Agent implements AgentControl {
         // Not the caller's: who asked may be gone, the join goes on.
         AbortSignal.any([this.#stopping.signal, givenUp]),
       );
+      await this.#taskStore.wipe(); // of another node, if a leave broke off or an operator removed the certificates
       await this.#certificates.install(credentials);
       this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
       await this.#stateFile.flush();
