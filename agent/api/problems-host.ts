@@ -109,7 +109,7 @@ function engine(fact: EngineFact): Problem[] {
           ...at,
           code: 'engine-in-swarm-mode',
           what: 'the engine is itself a node of a swarm, and two agents must not run the same containers',
-          mend: 'Take it out on this host: "docker swarm leave". Then restart netd.',
+          mend: 'Take it out on this host: "docker swarm leave". netd goes on by itself then.',
         },
       ];
   }

@@ -53,6 +53,11 @@ describe('the kind of a network', () => {
     ['bridge', predefined('bridge'), { kind: 'predefined', name: 'bridge', endpoint: {} }],
     ['host', predefined('host'), { kind: 'predefined', name: 'host' }],
     ['a reserved name is predefined in any case', named('none'), { kind: 'predefined', name: 'none' }],
+    [
+      'a name every object of JavaScript has is a name',
+      named('constructor'),
+      { kind: 'node-local', name: 'constructor' },
+    ],
     ['default is the bridge', named('default'), { kind: 'predefined', name: 'bridge' }],
     ['macvlan from a configuration', macvlan, { kind: 'node-local', name: 'lan' }],
     ['a plugin', plugin, { kind: 'plugin', name: 'fabric' }],

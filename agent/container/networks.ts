@@ -26,7 +26,9 @@ export type NetworkUse =
   | { readonly kind: 'overlay'; readonly name: string; readonly ingress: boolean };
 
 /** Names the engine keeps for its own networks; `default` is another word for `bridge`. */
-const RESERVED: Readonly<Record<string, string>> = { bridge: 'bridge', host: 'host', none: 'none', default: 'bridge' };
+const RESERVED: ReadonlyMap<string, string> = new Map(
+  Object.entries({ bridge: 'bridge', host: 'host', none: 'none', default: 'bridge' }),
+);
 
 const ENGINE_DRIVERS: ReadonlySet<string> = new Set(['bridge', 'host', 'null', 'macvlan', 'ipvlan']);
 
@@ -46,7 +48,7 @@ export function networkUse(attachment: NetworkAttachment): NetworkUse {
   if (driver === 'overlay') return { kind: 'overlay', name, ingress: spec.ingress };
 
   const endpoint = endpointBody(attachment);
-  const reserved = RESERVED[name];
+  const reserved = RESERVED.get(name);
   if (reserved !== undefined) return { kind: 'predefined', name: reserved, endpoint };
   if (spec.annotations?.labels['com.docker.swarm.predefined'] === 'true') return { kind: 'predefined', name, endpoint };
   if (driver === '') throw new SpecError(`network ${quoted(name)} comes without a driver`);
