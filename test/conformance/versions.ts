@@ -39,7 +39,8 @@ export interface ConformanceHosts extends ManagerVersion {
   readonly swarm: (name: string, options?: SwarmOptions) => Promise<Swarm>;
 }
 
-function useHosts({ suite, version }: ManagerVersion): ConformanceHosts {
+/** The hosts of the surrounding `describe`. */
+export function useHosts({ suite, version }: ManagerVersion): ConformanceHosts {
   let bed: Bed | undefined;
   beforeAll(async () => {
     bed = await createBed({ engine: suite });
