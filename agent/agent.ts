@@ -63,6 +63,7 @@ export class Agent implements AgentControl {
     this.#config = config;
     this.#seams = seams;
     this.#startedMs = clock.now();
+    this.#fatal.promise.catch(() => {}); // told by `run`, which may not be listening yet
     this.#engine = createEngine(config.engine);
     this.#certificates = new CertificateStore(config.stateDir);
     this.#stateFile = createStateFile(config.stateDir);
@@ -94,19 +95,20 @@ export class Agent implements AgentControl {
     const lock = await lockStateDirectory(stateDir);
     try {
       const credentials = await this.#certificates.load(clock.now());
+      // Before anybody can ask: a node that is part of a swarm never says that it is not.
+      if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
+      this.#changing = undefined;
       const api = await serveApi({ socketPath: socketPath(runDir), control: this, clock, log });
       log.info({ version: this.#seams.version, stateDir, socket: api.socketPath }, 'netd agent is up');
       try {
-        if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
-        this.#changing = undefined;
         await Promise.race([this.#watch.run(AbortSignal.any([signal, this.#stopping.signal])), this.#fatal.promise]);
       } finally {
-        // Whatever is left open here keeps the process alive, and its service manager from starting another.
-        this.#stopping.abort(new Error('netd is stopping'));
         await api.close();
-        await this.#stop();
       }
     } finally {
+      // Whatever is left open here keeps the process alive, and its service manager from starting another.
+      this.#stopping.abort(new Error('netd is stopping'));
+      await this.#stop();
       await lock.release();
       this.#engine.close();
     }
