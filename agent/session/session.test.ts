@@ -387,7 +387,8 @@ describe('a session with several managers', { timeout: 60_000 }, () => {
     const { ms } = await sleepingMs(4000);
     await clock.advance(ms);
     await worker.settled(2);
-    // A session that stands begins the count again.
+    // A session that has stood for a while begins the count again.
+    for (let i = 0; i < 2; i++) await beat();
     managers.dispatcher.endStreams(refusal(status.ABORTED, 'node must disconnect'));
     await sleepingMs(50);
   });
@@ -455,6 +456,19 @@ describe('a session with a manager out of its mind', { timeout: 60_000 }, () => 
     await beat();
     expect(worker.ends).toEqual([]);
     expect(worker.remotes.peers()).toHaveLength(1);
+  });
+
+  it('comes back later and later to one that lets it in and breaks off', async () => {
+    await startManagers();
+    managers.dispatcher.faults.set('assignments', { kind: 'refuse', code: status.INTERNAL, details: 'no' });
+    const worker = startWorker({ random: () => 0.5 });
+    for (const [index, boundMs] of [100, 300, 700, 1500].entries()) {
+      await eventually(() => worker.ends.length === index + 1, `end ${index + 1}`);
+      await sleepingMs(boundMs / 2);
+      await clock.advance(boundMs / 2);
+    }
+    managers.dispatcher.faults.clear('assignments');
+    expect(worker.registered.length).toBeGreaterThanOrEqual(4);
   });
 
   it('does not go on without a session id', async () => {

@@ -75,6 +75,11 @@ export interface Session {
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
+/**
+ * A session that lasts this long, the longest wait, has worked: the next wait is short again. Were it enough to register
+ * (spec §3.9), a manager that lets us in and then breaks off, or a message we cannot take, would have us back at once for ever.
+ */
+const SETTLED_MS = 8000;
 /** A session replaced this soon after it was registered points to a second process with our identity. */
 const SUSPICIOUSLY_SHORT_MS = 30_000;
 
@@ -117,6 +122,7 @@ export function createSession(options: SessionOptions): Session {
     } catch (error) {
       if (signal.aborted) return undefined;
       const end = sessionEnd(error);
+      if (state.kind === 'registered' && clock.monotonicMs() - registeredMs >= SETTLED_MS) failures = 0;
       // An attempt that never registered says nothing: two that evict each other soon run into the rate limit as well.
       if (state.kind === 'registered') replaced = end.kind === 'replaced' && short() ? replaced + 1 : 0;
       if (manager) options.observeManager(manager, -10);
@@ -141,7 +147,6 @@ export function createSession(options: SessionOptions): Session {
     if (first.value.sessionId === '') throw new Error('the manager gave the session no id');
     sessionId = first.value.sessionId;
     const id = sessionId;
-    failures = 0;
     registeredMs = clock.monotonicMs();
     options.observeManager(manager, 10);
     options.onMessage(first.value);
