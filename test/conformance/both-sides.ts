@@ -82,15 +82,21 @@ export interface NodeObject {
     };
   };
   readonly Status: { readonly State: string; readonly Message?: string; readonly Addr: string };
+  /** Of a manager. */
+  readonly ManagerStatus?: { readonly Leader?: boolean; readonly Reachability: string };
 }
 
 export async function inspectNode(manager: Host, nodeId: string): Promise<NodeObject> {
   return manager.engine.api().getNode(nodeId).inspect();
 }
 
+export async function listNodes(manager: Host): Promise<readonly NodeObject[]> {
+  return manager.engine.api().listNodes();
+}
+
 /** Ids of all nodes a manager lists that say they are this agent, by its label (see node-bed.ts). */
 export async function nodeIdsOf(manager: Host, node: Netd): Promise<readonly string[]> {
-  const nodes: readonly NodeObject[] = await manager.engine.api().listNodes();
+  const nodes = await listNodes(manager);
   return nodes.filter(({ Description }) => Description?.Engine?.Labels?.agent === node.name).map(({ ID }) => ID);
 }
 

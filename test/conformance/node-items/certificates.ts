@@ -104,8 +104,7 @@ function useRotations(bed: () => NodeBed): void {
 
   const rotate = () => manager.docker('swarm', 'ca', '--rotate', '--detach');
   const root = async () => (await manager.docker('swarm', 'ca')).trim();
-  const rotating = async () =>
-    (await manager.docker('info', '--format', '{{.Swarm.Cluster.RootRotationInProgress}}')) === 'true';
+  const rotating = async () => (await manager.engine.api().swarmInspect()).RootRotationInProgress;
   const rotated = () => eventually('the rotation is over', async () => !(await rotating()), PATIENCE);
   const rootOnDisk = (of: Netd) =>
     readFileSync(of.host.path(`${of.stateDir}/certificates/swarm-root-ca.crt`), 'utf8').trim();

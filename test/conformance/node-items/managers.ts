@@ -3,11 +3,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import type { Netd } from '#test/hosts/netd.ts';
-import { dockerJoin, MANAGER_PORT, type Swarm, swarmNodes } from '#test/hosts/swarm.ts';
+import { dockerJoin, MANAGER_PORT, type Swarm } from '#test/hosts/swarm.ts';
 import {
   containersOf,
   LOAD_SLACK_MS,
   listedAs,
+  listNodes,
   nextBeat,
   nodeIdOf,
   on,
@@ -81,13 +82,13 @@ function useThreeManagers(bed: () => NodeBed): void {
     eventually(
       `${count} managers are reachable`,
       async () => {
-        const rows = await swarmNodes(host);
-        return rows.filter(({ managerStatus }) => /Leader|Reachable/.test(managerStatus)).length === count;
+        const nodes = await listNodes(host);
+        return nodes.filter(({ ManagerStatus }) => ManagerStatus?.Reachability === 'reachable').length === count;
       },
       PATIENCE,
     );
   const leader = async (host: Host): Promise<Host> => {
-    const name = (await swarmNodes(host)).find(({ managerStatus }) => managerStatus === 'Leader')?.hostname;
+    const name = (await listNodes(host)).find(({ ManagerStatus }) => ManagerStatus?.Leader)?.Description.Hostname;
     const found = managers.find((manager) => manager.name === name);
     if (found === undefined) throw new Error(`no leader among the managers: ${name}`);
     return found;
