@@ -98,6 +98,7 @@ describe('an agent that ends', () => {
     await mkdir(join(stateDir, 'tasks.pb')); // a directory cannot be read
     await expect(newAgent().run(never)).rejects.toMatchObject({ code: 'state-unreadable' });
     await expect(access(join(directory, 'run', 'netd.sock'))).rejects.toThrow('ENOENT');
+    await expect(access(join(stateDir, 'agent.lock'))).rejects.toThrow('ENOENT');
     await eventually(() => engine.listening === 0, 'nobody listens to the engine');
   });
 

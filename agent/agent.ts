@@ -108,9 +108,12 @@ export class Agent implements AgentControl {
     } finally {
       // Whatever is left open here keeps the process alive, and its service manager from starting another.
       this.#stopping.abort(new Error('netd is stopping'));
-      await this.#stop();
-      await lock.release();
-      this.#engine.close();
+      try {
+        await this.#stop(); // throws what has ended the node, if something has
+      } finally {
+        await lock.release();
+        this.#engine.close();
+      }
     }
   }
 
