@@ -33,7 +33,8 @@ export default defineConfig({
           include: ['test/{hosts,conformance,surviving,pki}/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          maxWorkers: 2, // they mostly wait, but more beds at once would wait for the processor
+          // One file at a time: those that mostly wait run their tests, and all versions of the managers, at once themselves.
+          maxWorkers: 1,
           // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.
           maxConcurrency: 24,
           sequence: { groupOrder: 2 },

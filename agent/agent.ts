@@ -53,6 +53,8 @@ export class Agent implements AgentControl {
   /** Aborts what must not outlive the agent. */
   readonly #stopping = new AbortController();
   #membership: Membership;
+  /** Settles when the present change of the membership has ended, however it ended. */
+  #change: Promise<unknown> = Promise.resolve();
   /** What is at work on the membership, if anything: nobody else may change it then. */
   #changing: 'starting' | 'joining' | 'leaving' | undefined = 'starting';
   /** The join under way, which leaving gives up. */
@@ -163,8 +165,10 @@ export class Agent implements AgentControl {
   async #alone<T>(what: 'joining' | 'leaving', work: () => Promise<T>): Promise<T> {
     if (this.#changing !== undefined) throw busy(this.#changing);
     this.#changing = what;
+    const done = work();
+    this.#change = done.catch(() => {});
     try {
-      return await work();
+      return await done;
     } finally {
       this.#changing = undefined;
       this.#joining = undefined;
@@ -244,6 +248,8 @@ export class Agent implements AgentControl {
 
   /** The end of a joined node's life in this process; its containers are left as they are. */
   async #stop(): Promise<void> {
+    // A leave half done is better finished; it has a bound of its own.
+    if (this.#membership.kind === 'leaving') await this.#change;
     if (this.#membership.kind !== 'joined') return;
     const { node, life } = this.#membership;
     await node.closeTasks();
@@ -264,17 +270,19 @@ export class Agent implements AgentControl {
   async #forget(node: JoinedNode, force: boolean): Promise<void> {
     const { clock, log } = this.#seams;
     try {
-      await node.removeTasks();
+      await node.removeTasks().catch((error: unknown) => {
+        if (!force) throw error;
+        log.warn({ error: errorText(error) }, 'containers of this node may be left');
+      });
+      await this.#certificates.wipe();
     } catch (error) {
-      if (!force) {
-        await this.#start(node.identity.current(), node.remotes);
-        throw error;
-      }
-      log.warn({ error: errorText(error) }, 'containers of this node may be left');
+      await this.#start(node.identity.current(), node.remotes); // still part of the swarm
+      throw error;
     }
-    await this.#certificates.wipe();
-    await this.#stateFile.wipe();
-    await this.#taskStore.wipe();
+    // Without certificates it no longer is. What cannot be removed now is overwritten or passed over by the next join.
+    for (const rest of [this.#stateFile, this.#taskStore]) {
+      await rest.wipe().catch((error: unknown) => log.warn({ error: errorText(error) }, 'state of the swarm is left'));
+    }
     this.#membership = { kind: 'none', sinceMs: clock.now() };
     log.info({ nodeId: node.identity.current().nodeId }, 'this node has left the swarm');
   }

@@ -101,9 +101,12 @@ async function compareTable(results: readonly TestResult[], write: boolean): Pro
   return { passed: differences.length === 0 ? 1 : 0, failed: differences.length === 0 ? 0 : 1, skipped: 0 };
 }
 
+/** What ships is what is tested: hosts run the executable built just before, unless the caller wants something else. */
+const env = { NETD_TESTBED_COMMAND: '/opt/netd/dist/netd', ...process.env };
+
 function run([command = '', ...args]: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(bin, command), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(join(bin, command), args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });

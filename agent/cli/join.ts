@@ -32,10 +32,13 @@ export function defineJoin(program: Command, context: CliContext): void {
     .argument('<host:port...>', 'one or more managers (default port: 2377)')
     .option('--token <token>', 'join token of the swarm; seen by everybody in the process list, unlike the two below')
     .option('--token-file <file>', 'read the token from a file, or from standard input with "-" (env: NETD_JOIN_TOKEN)')
-    .option('--advertise-addr <ip|interface>', 'address told to the other nodes (default: the one the managers see)')
+    .option(
+      '--advertise-addr <ip|interface>',
+      'address told to the other nodes; for overlay networks, not used yet (default: the one the managers see)',
+    )
     .option(
       '--data-path-addr <ip|interface>',
-      'address for the traffic of overlay networks (default: --advertise-addr)',
+      'address for the traffic of overlay networks; not used yet (default: --advertise-addr)',
     )
     .addOption(
       new Option('--availability <availability>', 'availability of the node').choices(AVAILABILITIES).default('active'),

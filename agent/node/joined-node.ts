@@ -18,7 +18,7 @@ import { compareWithEngine } from '#agent/tasks/resync.ts';
 import type { TaskStore } from '#agent/tasks/store.ts';
 import { createTasks, type Tasks } from '#agent/tasks/tasks.ts';
 import type { Clock } from '#base/clock.ts';
-import { errorText } from '#base/errors.ts';
+import { errorText, isNetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { createNotifier } from '#base/notifier.ts';
 import type { Random } from '#base/random.ts';
@@ -255,7 +255,11 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
   };
 
   const removePayloads = async (which: (taskId: string) => boolean): Promise<void> => {
-    const payloads = await options.payloads();
+    const payloads = await options.payloads().catch((error: unknown) => {
+      if (isNetdError(error, 'payload-not-in-memory')) return undefined; // no place for any, so there are none
+      throw error;
+    });
+    if (!payloads) return;
     for (const taskId of await payloads.list()) if (which(taskId)) await payloads.remove(taskId);
   };
 
@@ -307,8 +311,9 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     removeTasks: async () => {
       tasks.assign({ complete: true, update: [], remove: [] });
       await atMost(LEAVE_BUDGET_MS, tasks.idle());
-      await tasks.close();
+      // What is still being stopped by then is not waited for: its removal ends the stop.
       for (const { Id } of await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`)) await engine.removeContainer(Id);
+      await tasks.close();
       await removePayloads(() => true);
       await taskStore.flush();
     },
