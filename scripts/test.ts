@@ -29,12 +29,13 @@ interface Count {
   readonly skipped: number;
 }
 
+const only = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+
 async function main(): Promise<void> {
-  const only = process.argv.slice(2).filter((word) => !word.startsWith('-'));
   const writeTable = process.argv.includes('--write-table');
   const counts: Count[] = [];
   if (only.length === 0) for (const [name, argv] of STATIC) counts.push(await check(name, argv));
-  const { count, results } = await suites(only);
+  const { count, results } = await suites();
   counts.push(count);
   if (only.length === 0) counts.push(await compareTable(results, writeTable));
   const sum = (of: (count: Count) => number) => counts.map(of).reduce((a, b) => a + b, 0);
@@ -61,7 +62,7 @@ interface Report {
 }
 
 /** All vitest projects in one run, counted from its report. */
-async function suites(only: readonly string[]): Promise<{ count: Count; results: readonly TestResult[] }> {
+async function suites(): Promise<{ count: Count; results: readonly TestResult[] }> {
   const scratch = await mkdtemp(join(tmpdir(), 'netd-test-'));
   const path = join(scratch, 'report.json');
   try {
@@ -101,8 +102,8 @@ async function compareTable(results: readonly TestResult[], write: boolean): Pro
   return { passed: differences.length === 0 ? 1 : 0, failed: differences.length === 0 ? 0 : 1, skipped: 0 };
 }
 
-/** What ships is what is tested: hosts run the executable built just before, unless the caller wants something else. */
-const env = { NETD_TESTBED_COMMAND: '/opt/netd/dist/netd', ...process.env };
+/** What ships is what is tested: in a whole run, hosts use the executable built just before. */
+const env = only.length > 0 ? process.env : { NETD_TESTBED_COMMAND: '/opt/netd/dist/netd', ...process.env };
 
 function run([command = '', ...args]: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
