@@ -91,9 +91,10 @@ export function lifeItems(bed: () => TaskBed): void {
     );
     expect(ready.desired).toBe('ready');
     const running = await services.when('delayed', 'running', ([, second]) => second?.state === 'running' && second);
-    const waitedMs = running.stateMs - ready.stateMs;
-    expect(waitedMs).toBeGreaterThan(18_000);
-    expect(waitedMs).toBeLessThan(30_000);
+    // The manager counts from the moment it makes the replacement; how soon that is Ready is the host's affair.
+    const waitedMs = running.stateMs - running.createdMs;
+    expect(waitedMs).toBeGreaterThan(20_000);
+    expect(waitedMs).toBeLessThan(45_000);
   });
 
   test(item(28), async () => {
