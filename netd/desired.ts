@@ -1,3 +1,5 @@
+import type { Endpoint } from './gossip/records.ts';
+
 /**
  * What the agent wants of the network of this node: the one value that crosses from `agent/` to `netd/`. It is always
  * whole: what is not in it is not wanted. Its counterpart is the status of `netd/`.
@@ -50,31 +52,12 @@ export interface DesiredAttachment {
   readonly binding: ServiceBinding;
 }
 
-/** What others may resolve and send to: the content of an endpoint row (spec dataplane §2.1, §4.7). */
+/** What others may resolve and send to (spec dataplane §4.7). */
 export interface ServiceBinding {
   /**
    * `pending`: starting, or not healthy yet: no row. `active`: a row. `draining`: about to stop, the row says
    * `service_disabled`. Never back from `draining` to `active`: older nodes do not understand that.
    */
   readonly state: 'pending' | 'active' | 'draining';
-  /** Name of the task or the container; never empty. */
-  readonly name: string;
-  /** Empty for plain containers. */
-  readonly serviceName: string;
-  readonly serviceId: string;
-  /** Without prefix length; empty if the service has none (DNS round robin). */
-  readonly virtualIp: string;
-  /** Ingress network only, in the order of the task's endpoint. */
-  readonly ingressPorts: readonly IngressPort[];
-  /** Aliases of the service on this network. */
-  readonly aliases: readonly string[];
-  /** The container's short id, its hostname, its own aliases. */
-  readonly taskAliases: readonly string[];
-}
-
-export interface IngressPort {
-  readonly name: string;
-  readonly protocol: 'tcp' | 'udp' | 'sctp';
-  readonly targetPort: number;
-  readonly publishedPort: number;
+  readonly row: Omit<Endpoint, 'ip' | 'disabled'>;
 }
