@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock.ts';
+import { listenExclusively } from '#base/exclusive-socket.ts';
 import type { Logger } from '#base/log.ts';
 import type { AgentControl } from './control.ts';
-import { listenExclusively } from './exclusive-socket.ts';
 import { type ApiResponse, answer, errorResponse } from './routes.ts';
 
 /** The largest request, a join with 32 addresses, has under 12 KiB. */

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { listenExclusively } from './exclusive-socket.ts';
+import { listenExclusively } from '#base/exclusive-socket.ts';
 
 export interface StateLock {
   readonly release: () => Promise<void>;

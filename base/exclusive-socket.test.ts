@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type HeldSocket, listenExclusively } from './exclusive-socket.ts';
-import { lockStateDirectory } from './state-lock.ts';
 
 const TAKEN = { message: 'taken', mend: 'go away' };
 let directory: string;
@@ -93,12 +92,4 @@ it('does not remove the socket of a successor', async () => {
   await hold();
   await held.release();
   expect(await greeting()).toBe('hello');
-});
-
-it('locks a state directory against a second agent, until released', async () => {
-  const lock = await lockStateDirectory(directory);
-  await expect(lockStateDirectory(directory)).rejects.toThrow(/another netd agent uses the state directory/);
-  await lock.release();
-  const again = await lockStateDirectory(directory);
-  await again.release();
 });

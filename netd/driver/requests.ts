@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+/**
+ * What the engine asks of a network driver: the bodies of its POST requests, as Docker 20.10 to 28.5 send them. Members
+ * netd has no use for (address pools: they are the manager's) are let through unread.
+ */
+
+/** 64 hex digits from Docker; others have other ids, which are names of files and rows here, so no odd characters. */
+const id = z.string().regex(/^[0-9A-Za-z_.-]{1,64}$/, 'is not an id');
+
+/** Options are what a user or the engine wrote: of any type, and by Docker null where there are none. */
+const options = z
+  .record(z.string(), z.unknown())
+  .nullish()
+  .transform((value) => value ?? {});
+
+const network = z.object({ NetworkID: id });
+const endpoint = z.object({ NetworkID: id, EndpointID: id });
+
+const assigned = z
+  .object({ Address: z.string().default(''), AddressIPv6: z.string().default(''), MacAddress: z.string().default('') })
+  .nullish()
+  .transform((value) => ({ address: value?.Address ?? '', mac: value?.MacAddress ?? '' }));
+
+export const createNetworkRequest = z.object({ NetworkID: id, Options: options });
+export const deleteNetworkRequest = network;
+export const createEndpointRequest = endpoint.extend({ Interface: assigned, Options: options });
+export const endpointRequest = endpoint;
+export const joinRequest = endpoint.extend({
+  /** Path of the container's network namespace. */
+  SandboxKey: z.string().startsWith('/', 'is not an absolute path').max(4096),
+  Options: options,
+});
+
+/** Driver options of the network (`docker network create -o`) arrive under this key, all strings. */
+const GENERIC = 'com.docker.network.generic';
+
+/** The string options of a network, flat. */
+export function networkOptions(given: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const generic = z.record(z.string(), z.unknown()).safeParse(given[GENERIC]);
+  return strings(generic.success ? generic.data : {});
+}
+
+/** The string options of an endpoint: `DriverOpts` of the container arrive beside the engine's own. */
+export function endpointOptions(given: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  return strings(given);
+}
+
+function strings(given: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  return new Map(Object.entries(given).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : [])));
+}
