@@ -40,7 +40,7 @@ setup_npm() {
     # A registry mirror may lack the optional packages of systems other than this one; "npm ci" then calls a lock file made
     # there incomplete, "npm install" takes the same versions from it and does not mind.
     if ! complaint=$(npm ci --no-progress --loglevel=error 2>&1); then
-      say "npm ci failed ($(echo "$complaint" | sed -n 's/^npm error code //p')); trying npm install"
+      say "npm ci failed ($(echo "$complaint" | sed -n 's/^npm \(error\|ERR!\) code //p')); trying npm install"
       npm install --no-save --no-progress --loglevel=error || {
         echo "$complaint" >&2
         fail 'the node modules could not be installed; above is what npm ci said, and before it npm install'
@@ -68,14 +68,14 @@ need_commands() {
   command -v apt-get >/dev/null ||
     fail "these are missing:$missing (Debian's names; no apt-get here, install them in this system's own way)"
   say "installing Debian packages:$missing"
-  install_packages $missing || {
+  install_packages $missing 2>/dev/null || {
     say 'the package lists may be old: apt-get update'
     apt-get -qq update && install_packages $missing
   } || fail "apt-get could not install:$missing"
 }
 
 install_packages() {
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" >/dev/null
+  DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" >/dev/null
 }
 
 # --- engine root file systems -----------------------------------------------------------------------------------------------
