@@ -113,6 +113,7 @@ export function absenceItems(bed: () => NodeBed): void {
     await running(manager, service);
     const [container = ''] = await runsOn(node.host, service);
     const before = await node.host.engine.api().getContainer(container).inspect();
+    const began = Date.now();
 
     for (const end of ['stop', 'kill'] as const) {
       await node[end]();
@@ -124,6 +125,7 @@ export function absenceItems(bed: () => NodeBed): void {
       await nextBeat(node);
     }
     expect(await nodeIdsOf(manager, node)).toEqual([nodeId]);
+    expect(await statesSince(manager, nodeId, began)).not.toContain('down');
     const after = await node.host.engine.api().getContainer(container).inspect();
     expect(after.State).toEqual(before.State);
     expect((await tasksOf(manager, service)).map(({ Status }) => Status.State)).toEqual(['running']);
