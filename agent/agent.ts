@@ -8,6 +8,7 @@ import { type AgentConfig, socketPath } from '#agent/config/config.ts';
 import { createEngine, type Engine } from '#agent/engine/engine.ts';
 import { createEngineWatch, type EngineWatch } from '#agent/engine/engine-watch.ts';
 import { agentFacts } from '#agent/node/agent-facts.ts';
+import { hostNetwork } from '#agent/node/host-network.ts';
 import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
 import type { Membership } from '#agent/node/membership.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
@@ -232,6 +233,7 @@ export class Agent implements AgentControl {
       taskStore: this.#taskStore,
       stateFile: this.#stateFile,
       sessionFile: this.#sessionFile,
+      host: hostNetwork,
       fips,
       clock,
       random,
@@ -241,7 +243,12 @@ export class Agent implements AgentControl {
     work.catch(this.#fatal.reject);
     const stop = async (reason: string) => {
       scope.abort(new Error(reason));
-      await work;
+      try {
+        await work;
+      } catch (error) {
+        await node.gossip.close(); // nobody will come back to it
+        throw error;
+      }
     };
     this.#membership = { kind: 'joined', sinceMs: clock.now(), node, life: { stop } };
   }
@@ -254,6 +261,8 @@ export class Agent implements AgentControl {
     const { node, life } = this.#membership;
     await node.closeTasks();
     await life.stop('netd is stopping');
+    // Without a goodbye: the containers go on, and so does their traffic if the next start is soon.
+    await node.gossip.close();
   }
 
   /** A second join is refused, or with force throws the earlier membership away. */
@@ -276,9 +285,11 @@ export class Agent implements AgentControl {
       });
       await this.#certificates.wipe();
     } catch (error) {
+      await node.gossip.close();
       await this.#start(node.identity.current(), node.remotes); // still part of the swarm
       throw error;
     }
+    await node.gossip.leave();
     // Without certificates it no longer is. What cannot be removed now is overwritten or passed over by the next join.
     for (const rest of [this.#stateFile, this.#taskStore]) {
       await rest.wipe().catch((error: unknown) => log.warn({ error: errorText(error) }, 'state of the swarm is left'));

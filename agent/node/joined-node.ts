@@ -28,6 +28,8 @@ import type { Remotes } from '#pki/remotes.ts';
 import type { SessionMessage } from '#proto/gen/swarmkit/dispatcher_pb.js';
 import type { Node, NodeDescription } from '#proto/gen/swarmkit/types_pb.js';
 import { describeNode } from './description.ts';
+import type { HostNetwork } from './host-network.ts';
+import { createNodeGossip, type NodeGossip } from './node-gossip.ts';
 import type { SessionFile } from './session-file.ts';
 import type { NodeState, StateFile } from './state-file.ts';
 import { createTaskPayloads } from './task-payloads.ts';
@@ -39,6 +41,8 @@ export interface JoinedNode {
   readonly session: Session;
   readonly tasks: Tasks;
   readonly outbox: Outbox;
+  /** It outlives `run`, so that what is taken down afterwards can be said to the peers: end it with its `leave` or `close`. */
+  readonly gossip: NodeGossip;
   /** The node object as the manager last sent it. */
   readonly node: () => Node | undefined;
   /** What was last sent to a manager, and when (milliseconds since the epoch). */
@@ -74,6 +78,7 @@ export interface JoinedNodeOptions {
   readonly taskStore: TaskStore;
   readonly stateFile: StateFile;
   readonly sessionFile: SessionFile;
+  readonly host: HostNetwork;
   readonly fips: boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -126,6 +131,14 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     log,
   });
   const logs = createLogService({ engine, tasks, containerName, nodeId: () => nodeId, clock, log });
+
+  const gossip = createNodeGossip({
+    advertiseAddr: options.state.advertiseAddr,
+    dataPathAddr: options.state.dataPathAddr,
+    host: options.host,
+    clock,
+    log,
+  });
 
   const currentDescription = (): NodeDescription | undefined => {
     const state = engineWatch.state();
@@ -195,6 +208,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       log.warn('this node was promoted to manager, but netd is a worker only: it goes on as one');
     }
     if (message.rootCa.length > 0) identity.offerRoot(message.rootCa);
+    gossip.onMessage(message);
   };
 
   const saveManagers = () => {
@@ -282,6 +296,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     session,
     tasks,
     outbox,
+    gossip,
     node: () => node,
     described: () => described,
     lastEnd: () => lastEnd,
@@ -299,7 +314,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       const unlisten = [remotes.onChange(saveManagers), identity.onChange(facts.notify)];
       try {
         tasks.restore(await taskStore.load());
-        await Promise.all([session.run(signal), identity.run(signal), runResync(signal)]);
+        await Promise.all([session.run(signal), identity.run(signal), runResync(signal), gossip.run(signal)]);
       } finally {
         for (const stop of unlisten) stop();
         await taskStore.flush();

@@ -5,13 +5,14 @@ import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { Core, type Input } from './core.ts';
 import { tell, text } from './facts.ts';
-import type { Output } from './io.ts';
+import type { Fact, Output } from './io.ts';
 import type { Keyring } from './keys/keyring.ts';
+import { LastHeard } from './last-heard.ts';
 import { SourceLimit } from './source-limit.ts';
 import { frameSealer, listenStreams, type StreamKeys, sendStream } from './streams.ts';
 import { Tables } from './tables.ts';
 import { bindUdp, type Udp } from './udp.ts';
-import { type GossipView, viewOf } from './view.ts';
+import { type GossipSummary, type GossipView, summaryOf, viewOf } from './view.ts';
 import { DecodeError } from './wire/decode-error.ts';
 import { openPacket, sealPacket } from './wire/packet.ts';
 import { NONCE_BYTES } from './wire/seal.ts';
@@ -27,6 +28,8 @@ export interface GossipOptions {
   /** Control plane MTU; datagrams stay 100 bytes below it. */
   readonly mtu?: number;
   readonly clock?: Clock;
+  /** Told each fact as it becomes known, after it is logged. It should note it, not act. */
+  readonly onFact?: (fact: Fact) => void;
 }
 
 const DEFAULT_MTU = 1500;
@@ -44,6 +47,8 @@ export interface GossipNode extends AsyncDisposable {
   readonly join: (addresses: readonly Address[]) => void;
   /** A new list from the manager: takes effect with the next packet. */
   readonly setKeyring: (keyring: Keyring) => void;
+  /** How it is, in a few numbers: cheap enough to be asked several times a second in a large cluster. */
+  readonly summary: () => GossipSummary;
   readonly view: () => GossipView;
   /** Says goodbye in the order peers need, and closes. At most seven seconds. */
   readonly leave: () => Promise<void>;
@@ -63,6 +68,8 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   let core: Core | undefined;
   const replies = new Map<number, Buffer>();
   let requests = 0;
+  const facts: Partial<Record<Fact['kind'], number>> = {};
+  const heard = new LastHeard();
   let cancelWake: () => void = () => undefined;
   let wakeAtMs = Number.POSITIVE_INFINITY;
 
@@ -112,6 +119,8 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
       case 'fact': {
         const { level, message, fields } = tell(output.fact);
         logger[level](fields, message);
+        facts[output.fact.kind] = (facts[output.fact.kind] ?? 0) + 1;
+        options.onFact?.(output.fact);
         if (output.fact.kind === 'left') left.resolve();
         return;
       }
@@ -126,7 +135,9 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   const received = (datagram: Buffer, from: Address): void => {
     if (!limit.allows(from.ip, clock.monotonicMs())) return;
     try {
-      step({ kind: 'packet', from, packet: openPacket(datagram, keyring.all) });
+      const packet = openPacket(datagram, keyring.all);
+      heard.note(from.ip, clock.monotonicMs());
+      step({ kind: 'packet', from, packet });
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       limit.failed(from.ip);
@@ -179,7 +190,8 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
     setKeyring: (next) => {
       keyring = next;
     },
-    view: () => viewOf(started, keyring.tags),
+    summary: () => summaryOf(started, keyring.tags, facts),
+    view: () => viewOf(started, keyring.tags, facts, (ip) => heard.ageMs(ip, clock.monotonicMs())),
     leave: async () => {
       step({ kind: 'leave' });
       await left.promise;

@@ -1,8 +1,8 @@
 import type { Core } from './core.ts';
 import type { NodeState } from './wire/push-pull.ts';
 
-/** Everything an operator may want to see of the gossip, as plain values; never a key. */
-export interface GossipView {
+/** How the gossip is, in numbers; never a key. */
+export interface GossipSummary {
   readonly name: string;
   readonly address: string;
   /** 0 is well; 7 means that we doubt our own network or scheduling most. */
@@ -10,9 +10,14 @@ export interface GossipView {
   readonly incarnation: number;
   readonly leaving: boolean;
   readonly clocks: { readonly network: string; readonly table: string };
+  /** Lamport times of the keys. */
   readonly keys: { readonly primary: string; readonly others: readonly string[] };
-  readonly peers: readonly PeerView[];
-  readonly networks: readonly NetworkView[];
+  /** The other nodes, by what membership says of them. */
+  readonly members: Readonly<Record<NodeState, number>>;
+  /** The other nodes that take part in the tables. */
+  readonly activePeers: number;
+  /** Networks this node is on. */
+  readonly attached: number;
   readonly queues: {
     readonly members: number;
     readonly networkEvents: number;
@@ -27,7 +32,16 @@ export interface GossipView {
   };
   readonly rows: number;
   readonly refusedMessages: number;
+  /** What the tables have counted. */
   readonly counters: Readonly<Record<string, number>>;
+  /** How often each kind of fact has become known, such as `conflict` or `udp-blocked`. */
+  readonly facts: Readonly<Record<string, number>>;
+}
+
+/** Everything an operator may want to see of the gossip, as plain values. */
+export interface GossipView extends GossipSummary {
+  readonly peers: readonly PeerView[];
+  readonly networks: readonly NetworkView[];
 }
 
 export interface PeerView {
@@ -35,7 +49,10 @@ export interface PeerView {
   readonly address: string;
   /** What membership says. */
   readonly state: NodeState;
+  /** How long it has been in that state. */
   readonly sinceMs: number;
+  /** How long ago a packet came from its address; undefined if none has. */
+  readonly heardMs: number | undefined;
   readonly incarnation: number;
   /** What NetworkDB says; undefined if it has forgotten the node. */
   readonly status: 'active' | 'failed' | 'left' | undefined;
@@ -58,25 +75,16 @@ export interface NetworkView {
 }
 
 /** @param keyTags Lamport tags of the ring, primary first */
-export function viewOf(core: Core, keyTags: readonly bigint[]): GossipView {
-  const { swim, db, io } = core;
+export function summaryOf(
+  core: Core,
+  keyTags: readonly bigint[],
+  facts: Readonly<Record<string, number>>,
+): GossipSummary {
+  const { swim, db } = core;
   const { self, queue, healthScore, leaving } = swim.state;
   const [primary, ...others] = keyTags.map(String);
-  const peers: PeerView[] = [];
-  for (const member of swim.state.members) {
-    if (member === self) continue;
-    const attachments = db.state.attachments.get(member.name) ?? new Map<string, { leaving: boolean }>();
-    peers.push({
-      name: member.name,
-      address: addressText(member.ip, member.port),
-      state: member.state,
-      sinceMs: io.nowMs - member.stateSinceMs,
-      incarnation: member.incarnation,
-      status: db.state.peers.get(member.name)?.status,
-      networks: [...attachments].filter(([, one]) => !one.leaving).map(([network]) => network),
-      rows: count(db.state.rows.ownedBy(member.name)),
-    });
-  }
+  const members = { alive: 0, suspect: 0, dead: 0, left: 0 };
+  for (const member of swim.state.members) if (member !== self) members[member.state]++;
   return {
     name: self.name,
     address: addressText(self.ip, self.port),
@@ -85,8 +93,9 @@ export function viewOf(core: Core, keyTags: readonly bigint[]): GossipView {
     leaving,
     clocks: { network: String(db.state.networkClock.time), table: String(db.state.tableClock.time) },
     keys: { primary: primary ?? '', others },
-    peers: peers.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    networks: [...db.state.own.keys()].sort().map((network) => networkView(core, network)),
+    members,
+    activePeers: db.state.activePeers - 1, // all but us
+    attached: db.state.own.size,
     queues: {
       members: queue.size,
       networkEvents: db.state.networkQueue.size,
@@ -97,6 +106,38 @@ export function viewOf(core: Core, keyTags: readonly bigint[]): GossipView {
     rows: db.state.rows.size,
     refusedMessages: core.refused,
     counters: { ...db.state.counters },
+    facts: { ...facts },
+  };
+}
+
+/** @param heardMs how long ago a packet came from an IP address */
+export function viewOf(
+  core: Core,
+  keyTags: readonly bigint[],
+  facts: Readonly<Record<string, number>>,
+  heardMs: (ip: string) => number | undefined,
+): GossipView {
+  const { swim, db, io } = core;
+  const peers: PeerView[] = [];
+  for (const member of swim.state.members) {
+    if (member === swim.state.self) continue;
+    const attachments = db.state.attachments.get(member.name) ?? new Map<string, { leaving: boolean }>();
+    peers.push({
+      name: member.name,
+      address: addressText(member.ip, member.port),
+      state: member.state,
+      sinceMs: io.nowMs - member.stateSinceMs,
+      heardMs: heardMs(member.ip),
+      incarnation: member.incarnation,
+      status: db.state.peers.get(member.name)?.status,
+      networks: [...attachments].filter(([, one]) => !one.leaving).map(([network]) => network),
+      rows: count(db.state.rows.ownedBy(member.name)),
+    });
+  }
+  return {
+    ...summaryOf(core, keyTags, facts),
+    peers: peers.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    networks: [...db.state.own.keys()].sort().map((network) => networkView(core, network)),
   };
 }
 
