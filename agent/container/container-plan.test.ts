@@ -33,7 +33,7 @@ describe('the plan of a container', () => {
       image: 'app:latest',
       pull: { kind: 'always', reference: 'app:latest', auth: undefined, authUnreadable: false },
       volumes: [],
-      networks: { create: [], mode: 'default', endpoint: undefined, connect: [] },
+      networks: { create: [], mode: 'default', endpoint: undefined, connect: [], overlays: [] },
       create: {
         Image: 'app:latest',
         Labels: {
@@ -175,10 +175,19 @@ describe('a task that can never run here', () => {
       'expanding hostname failed: template: expansion:1: unclosed action',
     ],
     [
-      'an overlay',
+      'an encrypted overlay',
       {},
-      { networks: [{ network: { spec: { annotations: { name: 'app' } }, driverState: { name: 'overlay' } } }] },
-      'overlay networks are not supported yet: app',
+      {
+        networks: [
+          {
+            network: {
+              spec: { annotations: { name: 'app' } },
+              driverState: { name: 'overlay', options: { encrypted: '' } },
+            },
+          },
+        ],
+      },
+      'encrypted overlay networks are not supported yet: app',
     ],
     [
       'a secret that leads out of its directory',

@@ -60,7 +60,7 @@ export function planContainer(task: Task, facts: PlanFacts): ContainerPlan {
   const spec = expandSpec(raw, specExpander(task, facts.node));
   const pull = planPull(spec);
   delete spec.pullOptions; // ours is a copy; the credentials live on in the pull alone, where they cannot be printed
-  const networks = planNetworks(task.networks);
+  const networks = planNetworks(task.networks, task.id);
   const ports = hostPorts(task.endpoint);
   const targets = payloadTargets(spec);
   const image = familiarImage(parseImageReference(spec.image));

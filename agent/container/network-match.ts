@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { NETD_DRIVER } from '#netd/driver/options.ts';
 import type { NetworkCreateBody } from './engine-bodies.ts';
 import { NETWORK_ID_LABEL } from './networks.ts';
 
@@ -20,7 +21,10 @@ export function networkMismatch(wanted: NetworkCreateBody, observed: ObservedNet
   // The engine refuses labels on networks made from a configuration network: there, the source is the whole identity.
   if (source !== '') return undefined;
   const observedId = observed.Labels?.[NETWORK_ID_LABEL];
-  if (observedId === undefined) return 'it was not made by netd';
+  if (observedId === undefined) {
+    // An operator makes one for containers of his own; by its driver it can only stand for the overlay of its name.
+    return wanted.Driver === NETD_DRIVER ? undefined : 'it was not made by netd';
+  }
   const id = wanted.Labels?.[NETWORK_ID_LABEL];
   return observedId === id ? undefined : `it stands for another swarm network, ${observedId}`;
 }

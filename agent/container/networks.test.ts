@@ -47,6 +47,14 @@ const overlay: Init = {
 const ingress: Init = {
   network: { id: 'net4', spec: { annotations: { name: 'ingress' }, ingress: true }, driverState: { name: 'overlay' } },
 };
+// Its presence encrypts: Docker does not look at the value.
+const encrypted: Init = {
+  network: {
+    id: 'net5',
+    spec: { annotations: { name: 'vault' } },
+    driverState: { name: 'overlay', options: { encrypted: 'false' } },
+  },
+};
 
 describe('the kind of a network', () => {
   it.each<[string, Init, object]>([
@@ -61,18 +69,21 @@ describe('the kind of a network', () => {
     ['default is the bridge', named('default'), { kind: 'predefined', name: 'bridge' }],
     ['macvlan from a configuration', macvlan, { kind: 'node-local', name: 'lan' }],
     ['a plugin', plugin, { kind: 'plugin', name: 'fabric' }],
-    ['an overlay', overlay, { kind: 'overlay', name: 'app', ingress: false }],
-    ['the routing mesh', ingress, { kind: 'overlay', name: 'ingress', ingress: true }],
+    ['an overlay', overlay, { kind: 'overlay', name: 'app', networkId: 'net3' }],
   ])('%s', (_, init, expected) => {
-    expect(networkUse(attachment(init))).toMatchObject(expected);
+    expect(networkUse(attachment(init), 'task1')).toMatchObject(expected);
   });
 
   it.each<[string, Init, string]>([
     ['no network', {}, 'network attachment without a network: ""'],
     ['no name', { network: { id: 'x' } }, 'network attachment without a network: "x"'],
+    ['the routing mesh', ingress, 'ports published through the routing mesh are not supported yet'],
+    ['encryption', encrypted, 'encrypted overlay networks are not supported yet: vault'],
     ['no driver', { network: { spec: { annotations: { name: 'n' } } } }, 'network "n" comes without a driver'],
   ])('is refused with %s', (_, init, message) => {
-    expect(() => networkUse(attachment(init))).toThrow(expect.objectContaining({ code: 'bad-task-spec', message }));
+    expect(() => networkUse(attachment(init), 'task1')).toThrow(
+      expect.objectContaining({ code: 'bad-task-spec', message }),
+    );
   });
 
   function named(name: string): Init {
@@ -82,7 +93,7 @@ describe('the kind of a network', () => {
 
 describe('the network to create', () => {
   it('has nothing but its source when it comes from a configuration', () => {
-    expect(networkUse(attachment(macvlan))).toMatchObject({
+    expect(networkUse(attachment(macvlan), 'task1')).toMatchObject({
       create: {
         Name: 'lan',
         Driver: 'macvlan',
@@ -92,14 +103,14 @@ describe('the network to create', () => {
       },
       endpoint: {},
     });
-    const use = networkUse(attachment(macvlan));
+    const use = networkUse(attachment(macvlan), 'task1');
     // The engine refuses all of these beside a configuration network.
     if (use.kind !== 'node-local') throw new Error(use.kind);
     for (const member of ['Labels', 'Options', 'IPAM', 'EnableIPv6']) expect(use.create).not.toHaveProperty(member);
   });
 
   it("has the manager's options, addresses and labels, and our mark, for a plugin", () => {
-    expect(networkUse(attachment(plugin))).toEqual({
+    expect(networkUse(attachment(plugin), 'task1')).toEqual({
       kind: 'plugin',
       name: 'fabric',
       create: {
@@ -123,11 +134,12 @@ describe('the network to create', () => {
 
 describe('the networks of a container', () => {
   it('are the default bridge when the task has none', () => {
-    expect(planNetworks([])).toEqual({ create: [], mode: 'default', endpoint: undefined, connect: [] });
+    const none = { create: [], mode: 'default', endpoint: undefined, connect: [], overlays: [] };
+    expect(planNetworks([], 'task1')).toEqual(none);
   });
 
   it('are the first at creation, the others connected after', () => {
-    const plan = planNetworks([macvlan, predefined('bridge'), plugin].map(attachment));
+    const plan = planNetworks([macvlan, predefined('bridge'), plugin].map(attachment), 'task1');
     expect(plan.create.map(({ Name }) => Name)).toEqual(['lan', 'fabric']);
     expect(plan).toMatchObject({
       mode: 'lan',
@@ -139,11 +151,24 @@ describe('the networks of a container', () => {
     });
   });
 
-  it.each([
-    ['an overlay', [predefined('bridge'), overlay], 'overlay networks are not supported yet: app'],
-    ['the routing mesh', [ingress], 'overlay networks are not supported yet: ports published through the routing mesh'],
-  ])('cannot have %s yet', (_, inits, message) => {
-    expect(() => planNetworks(inits.map(attachment))).toThrow(message);
+  it('leave an overlay to the driver of netd: no address is asked of the engine', () => {
+    const plan = planNetworks([attachment({ ...overlay, driverAttachmentOpts: { qos: 'gold' } })], 'task1');
+    expect(plan).toEqual({
+      create: [
+        {
+          Name: 'app',
+          Driver: 'netd',
+          CheckDuplicate: true,
+          IPAM: { Driver: 'null', Config: [] },
+          Options: { 'netd.network': 'net3' },
+          Labels: { 'netd.network.id': 'net3' },
+        },
+      ],
+      mode: 'app',
+      endpoint: { DriverOpts: { qos: 'gold', 'netd.task': 'task1' } },
+      connect: [],
+      overlays: ['net3'],
+    });
   });
 });
 
@@ -157,6 +182,7 @@ describe('an engine network that is there already', () => {
     ['another driver', lan, { Driver: 'bridge' }, 'it has the driver bridge, wanted is macvlan'],
     ['no source', lan, { Driver: 'macvlan' }, 'it is made from the configuration network "", wanted is "lan-config"'],
     ["a stranger's", fabric, { Driver: 'vendor' }, 'it was not made by netd'],
+    ["an operator's with the driver of netd", { ...fabric, Driver: 'netd' }, { Driver: 'netd' }, undefined],
     [
       'an earlier one of that name',
       fabric,

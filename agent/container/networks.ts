@@ -1,3 +1,4 @@
+import { NETD_DRIVER, NETWORK_OPTION, TASK_OPTION } from '#netd/driver/options.ts';
 import type { Network, NetworkAttachment } from '#proto/gen/swarmkit/types_pb.js';
 import type { EndpointBody, NetworkCreateBody } from './engine-bodies.ts';
 import { quoted, SpecError } from './spec-error.ts';
@@ -23,21 +24,32 @@ export type NetworkUse =
       readonly create: NetworkCreateBody;
       readonly endpoint: EndpointBody;
     }
-  | { readonly kind: 'overlay'; readonly name: string; readonly ingress: boolean };
+  /** Of the whole swarm; an engine network with netd's driver stands for it on this node. */
+  | {
+      readonly kind: 'overlay';
+      readonly name: string;
+      readonly networkId: string;
+      readonly create: NetworkCreateBody;
+      readonly endpoint: EndpointBody;
+    };
 
 /** Names the engine keeps for its own networks; `default` is another word for `bridge`. */
 const RESERVED: ReadonlyMap<string, string> = new Map(
   Object.entries({ bridge: 'bridge', host: 'host', none: 'none', default: 'bridge' }),
 );
 
+/** Its presence encrypts, whatever its value (spec dataplane §1.1). */
+export const ENCRYPTED_OPTION = 'encrypted';
+
 const ENGINE_DRIVERS: ReadonlySet<string> = new Set(['bridge', 'host', 'null', 'macvlan', 'ipvlan']);
 
 /**
  * Sorts a task's attachment by kind.
  *
- * @throws SpecError when the manager's message lacks what is needed
+ * @param taskId whose attachment it is: the driver finds by it what the manager gave the task
+ * @throws SpecError when the manager's message lacks what is needed, and for what netd cannot do yet
  */
-export function networkUse(attachment: NetworkAttachment): NetworkUse {
+export function networkUse(attachment: NetworkAttachment, taskId: string): NetworkUse {
   const { network } = attachment;
   const spec = network?.spec;
   const name = spec?.annotations?.name;
@@ -45,7 +57,7 @@ export function networkUse(attachment: NetworkAttachment): NetworkUse {
     throw new SpecError(`network attachment without a network: ${quoted(network?.id ?? '')}`);
   }
   const driver = network.driverState?.name ?? '';
-  if (driver === 'overlay') return { kind: 'overlay', name, ingress: spec.ingress };
+  if (driver === 'overlay') return overlayUse(attachment, network, name, taskId);
 
   const endpoint = endpointBody(attachment);
   const reserved = RESERVED.get(name);
@@ -54,6 +66,37 @@ export function networkUse(attachment: NetworkAttachment): NetworkUse {
   if (driver === '') throw new SpecError(`network ${quoted(name)} comes without a driver`);
   const kind = ENGINE_DRIVERS.has(driver) ? 'node-local' : 'plugin';
   return { kind, name, create: networkCreateBody(network, name, driver), endpoint };
+}
+
+/**
+ * The engine gives an endpoint of netd's driver no address (its IPAM is null): the driver answers with the manager's.
+ * What the manager tells of the network itself, netd knows from the manager; the engine's network is a name and an id.
+ */
+function overlayUse(attachment: NetworkAttachment, network: Network, name: string, taskId: string): NetworkUse {
+  if (network.spec?.ingress) {
+    throw new SpecError('ports published through the routing mesh are not supported yet', {
+      mend: 'publish the port with mode=host',
+    });
+  }
+  if (network.driverState?.options[ENCRYPTED_OPTION] !== undefined) {
+    throw new SpecError(`encrypted overlay networks are not supported yet: ${name}`);
+  }
+  return {
+    kind: 'overlay',
+    name,
+    networkId: network.id,
+    create: {
+      Name: name,
+      Driver: NETD_DRIVER,
+      CheckDuplicate: true,
+      ...(network.spec?.internal && { Internal: true }),
+      ...(network.spec?.attachable && { Attachable: true }),
+      IPAM: { Driver: 'null', Config: [] },
+      Options: { [NETWORK_OPTION]: network.id },
+      Labels: { ...network.spec?.annotations?.labels, [NETWORK_ID_LABEL]: network.id },
+    },
+    endpoint: { DriverOpts: { ...attachment.driverAttachmentOpts, [TASK_OPTION]: taskId } },
+  };
 }
 
 /** The addresses the manager gave this task, and the options of its endpoint. */

@@ -1,7 +1,6 @@
 import type { NetworkAttachment } from '#proto/gen/swarmkit/types_pb.js';
 import type { EndpointBody, NetworkCreateBody } from './engine-bodies.ts';
 import { type NetworkUse, networkUse } from './networks.ts';
-import { SpecError } from './spec-error.ts';
 
 /** How a container is attached to the networks of its task. */
 export interface NetworkPlan {
@@ -13,6 +12,8 @@ export interface NetworkPlan {
   readonly endpoint: EndpointBody | undefined;
   /** Networks to connect the container to after it was created and before it starts. */
   readonly connect: readonly NetworkConnection[];
+  /** Swarm ids of the overlay networks among them. */
+  readonly overlays: readonly string[];
 }
 
 export interface NetworkConnection {
@@ -20,31 +21,20 @@ export interface NetworkConnection {
   readonly endpoint: EndpointBody;
 }
 
-type Attached = Exclude<NetworkUse, { kind: 'overlay' }>;
-
 /**
  * A task without networks goes on the engine's default bridge. All networks but the first are connected afterwards:
  * engines before API 1.44 take one when creating.
  *
- * @throws SpecError for an overlay, and for an attachment that is not complete
+ * @throws SpecError for what netd cannot do yet, and for an attachment that is not complete
  */
-export function planNetworks(attachments: readonly NetworkAttachment[]): NetworkPlan {
-  const uses = attachments.map((attachment) => attached(networkUse(attachment)));
+export function planNetworks(attachments: readonly NetworkAttachment[], taskId: string): NetworkPlan {
+  const uses: readonly NetworkUse[] = attachments.map((attachment) => networkUse(attachment, taskId));
   const [first, ...rest] = uses;
   return {
     create: uses.flatMap((use) => (use.kind === 'predefined' ? [] : [use.create])),
     mode: first?.name ?? 'default',
     endpoint: first?.endpoint,
     connect: rest.map(({ name, endpoint }) => ({ network: name, endpoint })),
+    overlays: uses.flatMap((use) => (use.kind === 'overlay' ? [use.networkId] : [])),
   };
-}
-
-function attached(use: NetworkUse): Attached {
-  if (use.kind !== 'overlay') return use;
-  throw new SpecError(
-    use.ingress
-      ? 'overlay networks are not supported yet: ports published through the routing mesh need one'
-      : `overlay networks are not supported yet: ${use.name}`,
-    { mend: use.ingress ? 'publish the port with mode=host' : 'use a node-local network, or constrain the service' },
-  );
 }
