@@ -3,6 +3,7 @@
 #
 #   sh scripts/setup.sh --npm-only             the node modules
 #   sh scripts/setup.sh [--engines SUITE,…]    those, the tools of the test bed, and root file systems with Docker engines
+#   … --database                               and the database of the application that `npm start` shows
 #
 # Engines are never installed on this machine: a dockerd here would change its firewall. Each lives in a root file system of
 # its own, made from a Debian suite (bookworm, trixie, sid; all by default) under $NETD_TESTBED_CACHE
@@ -91,40 +92,58 @@ debian_mirror() {
   echo "${mirror:-http://deb.debian.org/debian}"
 }
 
-build_engine() {
-  suite=$1
-  packages=$engine_packages
-  [ "$suite" = bookworm ] || packages=$packages,docker-cli # older docker.io packages have the client inside
+# Makes a Debian root file system: debian_root SUITE PACKAGE,… TARGET (a directory or a .tar) WHAT-FOR.
+debian_root() {
+  need_commands mmdebstrap=mmdebstrap
+  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  [ -e $keyring ] || install_packages debian-archive-keyring || true
   mirror=$(debian_mirror)
-  say "making the root file system of the Docker engine of Debian $suite, from $mirror (about half a minute, 400 MB)"
-  new=$cache/engines/.new-$suite-$$
-  log=$cache/engines/$suite.log
-  rm -rf "$cache/engines/.new-$suite-"*
-  set -- --mode=root --variant=essential "--include=$packages" \
+  say "making $4 of Debian $1, from $mirror (about half a minute)"
+  log=$3.log suite=$1 target=$3 what=$4
+  set -- --mode=root --variant=essential "--include=$2" \
     '--aptopt=Acquire::Check-Valid-Until "false"' \
     '--dpkgopt=path-exclude=/usr/share/man/*' '--dpkgopt=path-exclude=/usr/share/doc/*' \
     '--dpkgopt=path-exclude=/usr/share/locale/*'
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   [ -e $keyring ] && set -- "$@" "--keyring=$keyring"
   for option in Acquire::http::Proxy Acquire::https::Proxy; do
     eval "$(apt-config shell proxy $option)"
     [ -z "${proxy:-}" ] || set -- "$@" "--aptopt=$option \"$proxy\""
     proxy=
   done
-  if ! mmdebstrap "$@" "$suite" "$new" "$mirror" >"$log" 2>&1; then
+  if ! mmdebstrap "$@" "$suite" "$target" "$mirror" >"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    rm -rf --one-file-system "$new"
-    fail "mmdebstrap could not make the $suite root file system from $mirror; the whole log is $log"
+    rm -rf --one-file-system "$target"
+    fail "mmdebstrap could not make $what from $mirror; the whole log is $log"
   fi
+  rm -f "$log"
+}
+
+build_engine() {
+  suite=$1
+  packages=$engine_packages
+  [ "$suite" = bookworm ] || packages=$packages,docker-cli # older docker.io packages have the client inside
+  new=$cache/engines/.new-$suite-$$
+  rm -rf "$cache/engines/.new-$suite-"*
+  debian_root "$suite" "$packages" "$new" "a root file system of 400 MB with the Docker engine"
   version=$(dpkg-query --admindir="$new/var/lib/dpkg" -W -f '${Version}' docker.io | sed 's/^[0-9]*://; s/[^0-9.].*//')
   echo "$recipe" >"$new/etc/netd-testbed"
   [ ! -e "$cache/engines/$version" ] || mv "$cache/engines/$version" "$cache/engines/.old-$suite-$$"
   mv "$new" "$cache/engines/$version"
   ln -sfn "$version" "$cache/engines/$suite"
-  rm -rf --one-file-system "$cache/engines/.old-$suite-$$" "$log"
+  rm -rf --one-file-system "$cache/engines/.old-$suite-$$"
   [ "$version" = "$(expected_version "$suite")" ] ||
     say "note: Debian $suite no longer carries Docker $(expected_version "$suite"); it has $version, which is used instead"
   say "Docker $version is ready"
+}
+
+# A database as an image: the layer of the application that `npm start` shows.
+database_ready() { [ $database = no ] || [ -e "$cache/images/redis.tar" ]; }
+
+build_database() {
+  mkdir -p "$cache/images"
+  rm -f "$cache/images/.new-redis-"*
+  debian_root bookworm redis-server "$cache/images/.new-redis-$$.tar" "an image of 120 MB with the Redis database"
+  mv "$cache/images/.new-redis-$$.tar" "$cache/images/redis.tar"
 }
 
 # A root file system of nothing but busybox, the layer of the test image.
@@ -158,7 +177,7 @@ testbed_ready() {
   for suite in $suites; do
     engine_ready "$suite" || return 1
   done
-  image_ready
+  image_ready && database_ready
 }
 
 setup_testbed() {
@@ -168,11 +187,9 @@ setup_testbed() {
   exec 9>"$cache/lock"
   flock 9
   for suite in $suites; do
-    engine_ready "$suite" && continue
-    need_commands mmdebstrap=mmdebstrap
-    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || install_packages debian-archive-keyring || true
-    build_engine "$suite"
+    engine_ready "$suite" || build_engine "$suite"
   done
+  database_ready || build_database
   if ! image_ready; then
     need_commands busybox=busybox-static
     build_image
@@ -181,18 +198,19 @@ setup_testbed() {
 
 # --- main -------------------------------------------------------------------------------------------------------------------
 
-npm=yes testbed=yes suites=$all_suites
+npm=yes testbed=yes database=no suites=$all_suites
 while [ $# -gt 0 ]; do
   case $1 in
     --npm-only) testbed=no ;;
     --testbed-only) npm=no ;; # how this script calls itself as root
+    --database) database=yes ;;
     --engines=*) suites=$(echo "${1#*=}" | tr , ' ') ;;
     --engines)
       [ $# -gt 1 ] || fail "--engines wants a list: any of $(echo $all_suites | tr ' ' ,)"
       suites=$(echo "$2" | tr , ' ')
       shift
       ;;
-    *) echo "usage: setup.sh [--npm-only] [--engines SUITE,...]   (unknown: $1)" >&2; exit 2 ;;
+    *) echo "usage: setup.sh [--npm-only] [--engines SUITE,...] [--database]   (unknown: $1)" >&2; exit 2 ;;
   esac
   shift
 done
@@ -205,5 +223,7 @@ done
 if [ "$(id -u)" -eq 0 ]; then
   setup_testbed
 else
-  exec sh scripts/as-root.sh sh scripts/setup.sh --testbed-only --engines "$(echo $suites | tr ' ' ,)"
+  set -- --testbed-only --engines "$(echo $suites | tr ' ' ,)"
+  [ $database = no ] || set -- "$@" --database
+  exec sh scripts/as-root.sh sh scripts/setup.sh "$@"
 fi
