@@ -7,12 +7,12 @@ import { desiredNetworks, type NetworkFacts } from './desired-networks.ts';
 type NetworkInit = MessageInitShape<typeof NetworkSchema>;
 
 const VNIS = 'com.docker.network.driver.overlay.vxlanid_list';
-const app: NetworkInit = {
+const app = {
   id: 'net-app',
   spec: { annotations: { name: 'app' }, attachable: true },
   driverState: { name: 'overlay', options: { [VNIS]: '4097' } },
   ipam: { configs: [{ subnet: '10.0.1.0/24', gateway: '10.0.1.1' }] },
-};
+} satisfies NetworkInit;
 const ingress: NetworkInit = {
   id: 'net-ingress',
   spec: { annotations: { name: 'ingress' }, ingress: true },
@@ -57,7 +57,7 @@ function wanted(
   });
 }
 
-const network = (change: NetworkInit): NetworkInit => ({ ...app, ...change });
+const network = <T extends object>(change: T) => ({ ...app, ...change });
 const options = (more: Record<string, string>): NetworkInit =>
   network({ driverState: { name: 'overlay', options: { [VNIS]: '4097', ...more } } });
 
