@@ -1,0 +1,116 @@
+import pLimit from 'p-limit';
+import { afterAll, beforeAll } from 'vitest';
+import { type Bed, createBed } from '#test/hosts/bed.ts';
+import type { EngineName } from '#test/hosts/engine-roots.ts';
+import type { Host } from '#test/hosts/host.ts';
+import { BUSYBOX } from '#test/hosts/image.ts';
+import { dockerJoin, type Swarm, swarmInit } from '#test/hosts/swarm.ts';
+import { rotateKeysEvery } from './fast-rotation.ts';
+import { Probe } from './probe.ts';
+
+/** What a swarm of a suite is made of; names are host names. */
+export interface GossipSwarmPlan {
+  readonly manager: { readonly name: string; readonly engine: EngineName };
+  /** Seconds between two rotations of the network keys; Docker's half day when left out. */
+  readonly rotationSec?: number;
+  /** Docker's own workers. */
+  readonly workers: Readonly<Record<string, EngineName>>;
+  readonly probes: readonly string[];
+}
+
+/** A swarm of real dockerds and of probes, all on one overlay network on which every dockerd runs a task. */
+export interface GossipSwarm {
+  readonly swarm: Swarm;
+  readonly manager: Host;
+  /** Hosts with a dockerd, the manager first. */
+  readonly dockers: readonly Host[];
+  readonly docker: (name: string) => Host;
+  readonly probe: (name: string) => Probe;
+  readonly probes: readonly Probe[];
+  /** Id of the network everybody is on. */
+  readonly network: string;
+}
+
+/** The network everybody is on, and its global service. */
+export const NETWORK = 'common';
+export const WEB = 'web';
+const SUBNET = '10.99.0.0/16';
+
+/** What starts costs a core a second or two: with all at once, none would answer its pings meanwhile. */
+const starting = pLimit(4);
+
+/** Makes the swarm in a hook, on a bed of its own; the function gives it to tests. */
+export function useGossipSwarm(plan: GossipSwarmPlan): () => GossipSwarm {
+  let bed: Bed | undefined;
+  let made: GossipSwarm | undefined;
+  beforeAll(async () => {
+    bed = await createBed();
+    made = await gossipSwarm(bed, plan);
+  });
+  afterAll(() => bed?.end());
+  return () => {
+    if (made === undefined) throw new Error('the swarm is made in a hook: use it in tests');
+    return made;
+  };
+}
+
+export async function gossipSwarm(bed: Bed, plan: GossipSwarmPlan): Promise<GossipSwarm> {
+  const { manager: first, rotationSec } = plan;
+  const manager = await starting(() => engineHost(bed, first.name, first.engine, rotationSec));
+  const swarm = await swarmInit(manager);
+  const network = await overlay(manager, NETWORK, '--subnet', SUBNET);
+  const workers = Object.entries(plan.workers).map(([name, engine]) =>
+    starting(async () => {
+      const host = await engineHost(bed, name, engine);
+      await dockerJoin(host, swarm);
+      return host;
+    }),
+  );
+  const dockers = [manager, ...(await Promise.all(workers))];
+  await service(manager, WEB, NETWORK, '--mode', 'global');
+  const probes = await Promise.all(
+    plan.probes.map((name) =>
+      starting(async () => {
+        const probe = await Probe.start(await bed.host(name), swarm);
+        await probe.attach(network);
+        return probe;
+      }),
+    ),
+  );
+  return {
+    swarm,
+    manager,
+    dockers,
+    docker: (name) => named(dockers, name, (host) => host.name),
+    probe: (name) => named(probes, name, ({ host }) => host.name),
+    probes,
+    network,
+  };
+}
+
+/** Makes an overlay network that containers can be put on by hand, and gives its id. */
+export function overlay(manager: Host, name: string, ...flags: readonly string[]): Promise<string> {
+  return manager.docker('network', 'create', '--driver', 'overlay', '--attachable', ...flags, name);
+}
+
+/** A service that sleeps on that network, and whose name stands for its tasks' addresses. Gives its id. */
+export function service(manager: Host, name: string, network: string, ...flags: readonly string[]): Promise<string> {
+  const where = ['--name', name, '--network', network, '--endpoint-mode', 'dnsrr', ...flags];
+  // Does not listen to SIGTERM as process 1, and nobody waits for it to end.
+  const run = ['--stop-grace-period', '1s', '--no-resolve-image', '--detach', BUSYBOX, 'sleep', '3600'];
+  return manager.docker('service', 'create', ...where, ...run);
+}
+
+async function engineHost(bed: Bed, name: string, engine: EngineName, rotationSec?: number): Promise<Host> {
+  const host = await bed.host(name, { engine });
+  if (rotationSec !== undefined) rotateKeysEvery(host, rotationSec);
+  await host.engine.start({ daemonJson: { debug: true } });
+  await host.engine.load();
+  return host;
+}
+
+function named<T>(all: readonly T[], name: string, nameOf: (one: T) => string): T {
+  const found = all.find((one) => nameOf(one) === name);
+  if (found === undefined) throw new Error(`the swarm has no ${name}`);
+  return found;
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import type Docker from 'dockerode';
+import type { Host } from '#test/hosts/host.ts';
+
+// What a dockerd knows of the gossip, read from outside: its tables, its data plane, its names, its log.
+
+/** A row of `endpoint_table` with the peer row under the same key, as `docker network inspect --verbose` shows them. */
+export interface DockerTask {
+  readonly name: string;
+  readonly endpointId: string;
+  readonly ip: string;
+  /** Data path address of the peer row; undefined when there is none. */
+  readonly hostIp: string | undefined;
+  /** Name of its service, empty for a plain container. */
+  readonly service: string;
+}
+
+export interface DockerNetwork {
+  /** Gossip name and address of every node on the network, the dockerd itself included. */
+  readonly peers: readonly { readonly name: string; readonly ip: string }[];
+  readonly tasks: readonly DockerTask[];
+}
+
+interface VerboseInspect {
+  readonly Peers?: readonly { readonly Name: string; readonly IP: string }[] | null;
+  readonly Services?: Readonly<Record<string, { readonly Tasks: readonly VerboseTask[] | null }>> | null;
+}
+
+/** The types of the client do not know the option, which goes into the query as it is. */
+function inspectVerbose(network: Docker.Network): Promise<VerboseInspect> {
+  const inspect = network.inspect.bind(network) as (options: { verbose: true }) => Promise<VerboseInspect>;
+  return inspect({ verbose: true });
+}
+
+interface VerboseTask {
+  readonly Name: string;
+  readonly EndpointID: string;
+  readonly EndpointIP: string;
+  readonly Info: Readonly<Record<string, string>> | null;
+}
+
+/** The tables of a network as the host's dockerd holds them. @throws Error when that network does not exist there (yet) */
+export async function dockerNetwork(host: Host, network: string): Promise<DockerNetwork> {
+  const api = host.engine.api();
+  const inspect = await inspectVerbose(api.getNetwork(network));
+  const peers = (inspect.Peers ?? []).map(({ Name, IP }) => ({ name: Name, ip: IP }));
+  const tasks = Object.entries(inspect.Services ?? {}).flatMap(([service, { Tasks }]) =>
+    (Tasks ?? []).map(({ Name, EndpointID, EndpointIP, Info }) => ({
+      name: Name,
+      endpointId: EndpointID,
+      ip: EndpointIP,
+      hostIp: Info?.['Host IP'],
+      service,
+    })),
+  );
+  return { peers, tasks };
+}
+
+/** Its row of that endpoint; undefined when there is none. */
+export async function dockerTask(host: Host, network: string, endpointId: string): Promise<DockerTask | undefined> {
+  const { tasks } = await dockerNetwork(host, network);
+  return tasks.find((task) => task.endpointId === endpointId);
+}
+
+/** What the overlay of the host's dockerd has in the kernel: forwarding rows and neighbours, as iproute2 prints them. */
+export async function overlayKernel(host: Host, network: string): Promise<{ fdb: string; neighbours: string }> {
+  // Docker names the namespace of an overlay after the network (spec dataplane §1.1).
+  const enter = ['nsenter', `--net=/run/docker/netns/1-${network.slice(0, 10)}`, '--'];
+  const [fdb, neighbours] = await Promise.all([
+    host.run([...enter, 'bridge', 'fdb', 'show']),
+    host.run([...enter, 'ip', 'neighbour', 'show']),
+  ]);
+  return { fdb, neighbours };
+}
+
+/** The addresses the embedded resolver of that container gives for a name; empty when it knows none. */
+export async function resolved(host: Host, container: string, name: string): Promise<readonly string[]> {
+  const { stdout } = await host.exec(['docker', 'exec', container, 'nslookup', '-type=a', name, '127.0.0.11']);
+  const answers = stdout
+    .split(/^Name:/m)
+    .slice(1)
+    .join('\n');
+  return [...answers.matchAll(/^Address(?: \d+)?:\s*([\d.]+)/gm)].map((match) => match[1] ?? '').sort();
+}
+
+/** Whatever memberlist or NetworkDB could say of a peer that does not speak properly; no trouble of ours excuses any of it. */
+const MISUNDERSTANDINGS = [
+  /memberlist: .*(conflict|unsupported|unknown|not understood|truncated|corrupt|checksum|CRC|missing type|invalid|decode|decrypt|Encryption|No installed keys|no installed keys|incompatible|panic)/,
+  /[Ff]ailed to (decode|unmarshal|merge)/,
+  /(decode|unmarshal).* (message|event)/,
+  /[Uu]nexpected (update|delete|create|table|event)|Unexpected (service|endpoint)/,
+  /^panic:|^fatal error:|^goroutine \d+ \[/,
+];
+/** What they say of a peer that does not answer, or of themselves when others complain. */
+const SUSPICIONS = [
+  /memberlist: .*([Ss]uspect|[Rr]efut|[Ff]ailed|failing|timeout|misconfigured)/,
+  /(bulk sync|push\/pull).*(fail|error|timed out)/i,
+  /change state .*Failed/,
+];
+
+export type Complaint = 'misunderstanding' | 'suspicion';
+
+/** Lines of the dockerd's own log in which it complains of peers. */
+export function complaints(host: Host, ...kinds: readonly Complaint[]): readonly string[] {
+  const patterns = [
+    ...(kinds.includes('misunderstanding') ? MISUNDERSTANDINGS : []),
+    ...(kinds.includes('suspicion') ? SUSPICIONS : []),
+  ];
+  return dockerLog(host)
+    .split('\n')
+    .filter((line) => patterns.some((pattern) => pattern.test(line)));
+}
+
+export function dockerLog(host: Host): string {
+  return readFileSync(host.logPath('dockerd'), 'utf8');
+}
