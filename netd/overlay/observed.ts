@@ -1,0 +1,31 @@
+/** A link as the kernel tells of it. */
+export interface ObservedLink {
+  readonly name: string;
+  readonly index: number;
+  /** `bridge`, `vxlan`, `veth`, …; undefined for links without a kind. */
+  readonly kind: string | undefined;
+  readonly alias: string | undefined;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  /** Name of the bridge it is a port of. */
+  readonly master: string | undefined;
+  readonly vxlan: ObservedVxlan | undefined;
+  /** IPv4 addresses with prefix length. */
+  readonly addresses: readonly string[];
+}
+
+export interface ObservedVxlan {
+  readonly vni: number;
+  readonly port: number;
+  readonly local: string | undefined;
+  readonly isLearning: boolean;
+  /** Answers ARP out of its neighbour table. */
+  readonly isProxy: boolean;
+}
+
+/** The namespace of a network at one moment, but for the rows. */
+export interface ObservedNamespace {
+  readonly links: ReadonlyMap<string, ObservedLink>;
+  /** Values of the sysctls that matter, by key; a key that does not exist here is absent. */
+  readonly sysctls: ReadonlyMap<string, string>;
+}
