@@ -1,0 +1,112 @@
+import type { DesiredAttachment } from '../desired.ts';
+import type { RowChange } from '../gossip/networkdb/rows.ts';
+import { ENDPOINT_TABLE } from '../gossip/networkdb/table-events.ts';
+import { decodeEndpoint, type Endpoint } from '../gossip/records.ts';
+import type { Tables } from '../gossip/tables.ts';
+import { NetworkNames } from './names.ts';
+
+/** Where the rows of the other nodes come from. */
+export type RowSource = Pick<Tables, 'snapshot' | 'watch'>;
+
+interface Held {
+  readonly names: NetworkNames;
+  /** Containers that need it. */
+  users: number;
+}
+
+/**
+ * The names of the networks that containers here are on. Rows tell of the other nodes; of this node only what the agent
+ * says counts, which knows at once when a task is not to be found any more.
+ */
+export class Records {
+  readonly #rows: RowSource;
+  readonly #self: () => string;
+  readonly #held = new Map<string, Held>();
+  #local: readonly DesiredAttachment[] = [];
+  readonly #unwatch: () => void;
+
+  /** @param self gossip name of this node: rows it owns are not read */
+  constructor(rows: RowSource, self: () => string) {
+    this.#rows = rows;
+    this.#self = self;
+    this.#unwatch = rows.watch((network, changes) => this.#changed(network, changes));
+  }
+
+  /** The names of a network, kept up to date until as many `release`. */
+  retain(network: string): NetworkNames {
+    const held = this.#held.get(network) ?? { names: this.#load(network), users: 0 };
+    this.#held.set(network, held);
+    held.users++;
+    return held.names;
+  }
+
+  release(network: string): void {
+    const held = this.#held.get(network);
+    if (held !== undefined && --held.users <= 0) this.#held.delete(network);
+  }
+
+  /** The names of a network somebody retains. */
+  names(network: string): NetworkNames | undefined {
+    return this.#held.get(network)?.names;
+  }
+
+  /** What the containers of this node answer to: always all of it. */
+  setLocal(attachments: readonly DesiredAttachment[]): void {
+    this.#local = attachments;
+    for (const [network, { names }] of this.#held) {
+      const wanted = localEndpoints(attachments, network);
+      for (const [id, known] of names.endpoints) {
+        if (!id.startsWith(LOCAL)) continue;
+        const endpoint = wanted.get(id);
+        if (endpoint === undefined) names.drop(id);
+        else if (isSame(endpoint, known)) wanted.delete(id);
+      }
+      for (const [id, endpoint] of wanted) names.put(id, endpoint);
+    }
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#held.clear();
+  }
+
+  #load(network: string): NetworkNames {
+    const names = new NetworkNames();
+    for (const { key, owner, value } of this.#rows.snapshot(network)?.endpoints ?? []) {
+      if (owner !== this.#self()) names.put(key, value);
+    }
+    for (const [id, endpoint] of localEndpoints(this.#local, network)) names.put(id, endpoint);
+    return names;
+  }
+
+  #changed(network: string, changes: readonly RowChange[]): void {
+    const names = this.#held.get(network)?.names;
+    if (names === undefined) return;
+    for (const { table, key, after } of changes) {
+      if (table !== ENDPOINT_TABLE) continue;
+      const isOther = after !== undefined && !after.deleted && after.owner !== this.#self();
+      const endpoint = isOther ? decodeEndpoint(after.value) : undefined;
+      if (endpoint === undefined) names.drop(key);
+      else names.put(key, endpoint);
+    }
+  }
+}
+
+/** Keys of rows are letters, digits and a few marks; this is none of them. */
+const LOCAL = '@';
+
+/** Endpoints of this node on a network, by an id no row has. */
+function localEndpoints(attachments: readonly DesiredAttachment[], network: string): Map<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>();
+  for (const { taskId, networkId, address, binding } of attachments) {
+    if (networkId !== network || binding.state === 'pending') continue;
+    const ip = address.replace(/\/.*/, '');
+    endpoints.set(LOCAL + taskId, { ...binding.row, ip, disabled: binding.state === 'draining' });
+  }
+  return endpoints;
+}
+
+/** Both are plain values made the same way. */
+function isSame(a: Endpoint, b: Endpoint): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
