@@ -1,5 +1,6 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import type { AgentControl, JoinRequest, JoinResult, LeaveRequest } from '#agent/api/control.ts';
+import type { GossipDetail } from '#agent/api/gossip-facts.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import { serveApi } from '#agent/api/server.ts';
 import { lockStateDirectory } from '#agent/api/state-lock.ts';
@@ -8,8 +9,10 @@ import { type AgentConfig, socketPath } from '#agent/config/config.ts';
 import { createEngine, type Engine } from '#agent/engine/engine.ts';
 import { createEngineWatch, type EngineWatch } from '#agent/engine/engine-watch.ts';
 import { agentFacts } from '#agent/node/agent-facts.ts';
+import { gossipDetail } from '#agent/node/gossip-fact.ts';
 import { hostNetwork } from '#agent/node/host-network.ts';
 import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
+import { checkAddresses } from '#agent/node/local-address.ts';
 import type { Membership } from '#agent/node/membership.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
 import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts';
@@ -134,9 +137,14 @@ export class Agent implements AgentControl {
     return viewOf(facts, clock.now());
   }
 
+  gossip(): GossipDetail {
+    return gossipDetail(this.#node()?.gossip, this.#seams.clock.now());
+  }
+
   /** Joins, and goes on joining when the caller has stopped waiting, as `docker swarm join` does. */
   async join(request: JoinRequest, signal: AbortSignal): Promise<JoinResult> {
     const token = parseJoinToken(request.token); // refused before anything is thrown away
+    checkAddresses(request, hostNetwork.interfaces());
     const giveUp = new AbortController();
     const work = this.#alone('joining', async () => {
       await this.#requireEngine();

@@ -39,6 +39,7 @@ afterEach(async () => {
 async function serve(control: Partial<AgentControl>): Promise<ReturnType<typeof createApiClient>> {
   const whole: AgentControl = {
     view: () => viewOf(READY, NOW_MS),
+    gossip: () => ({ peers: [], networks: [] }),
     join: () => Promise.reject(new Error('not expected')),
     leave: () => Promise.reject(new Error('not expected')),
     ...control,

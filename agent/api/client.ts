@@ -3,6 +3,7 @@ import type * as z from 'zod/mini';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { JoinRequest, LeaveRequest } from './control.ts';
 import type * as documents from './documents.ts';
+import { gossipSchema } from './gossip-schema.ts';
 import * as schemas from './schema.ts';
 
 /** The agent answers a question from memory; if it does not within this time it hangs. */
@@ -25,6 +26,7 @@ export interface ApiClient {
   readonly node: () => Promise<Answer<documents.NodeDocument>>;
   readonly tasks: () => Promise<Answer<documents.TasksDocument>>;
   readonly certs: () => Promise<Answer<documents.CertsDocument>>;
+  readonly gossip: () => Promise<Answer<documents.GossipDocument>>;
   readonly version: () => Promise<Answer<documents.VersionDocument>>;
   readonly join: (asked: JoinRequest, signal: AbortSignal) => Promise<Answer<documents.JoinDocument>>;
   readonly leave: (asked: LeaveRequest, signal: AbortSignal) => Promise<Answer<documents.LeaveDocument>>;
@@ -46,6 +48,7 @@ export function createApiClient(socketPath: string): ApiClient {
     node: () => get('/v1/node', schemas.nodeSchema),
     tasks: () => get('/v1/tasks', schemas.tasksSchema),
     certs: () => get('/v1/certs', schemas.certsSchema),
+    gossip: () => get('/v1/gossip', gossipSchema),
     version: () => get('/v1/version', schemas.versionSchema),
     join: (asked, signal) => post('/v1/join', asked, schemas.joinedSchema, signal),
     leave: (asked, signal) => post('/v1/leave', asked, schemas.leftSchema, signal),

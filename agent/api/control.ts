@@ -1,3 +1,4 @@
+import type { GossipDetail } from './gossip-facts.ts';
 import type { AgentView, Availability } from './view.ts';
 
 /**
@@ -9,6 +10,8 @@ import type { AgentView, Availability } from './view.ts';
 export interface AgentControl {
   /** What is the case now. Cheap: it is asked several times a second while someone waits for a join. */
   readonly view: () => AgentView;
+  /** Every peer and network of the gossip; empty while it does not run. */
+  readonly gossip: () => GossipDetail;
   /**
    * Makes this node part of a swarm. Resolves when the certificate is on disk and the session is being opened; whoever wants
    * to know when the node is Ready watches the view. `signal` aborts when the caller stops waiting, as it does when a person

@@ -1,4 +1,5 @@
 import type { JoinResult } from './control.ts';
+import type { GossipDetail, GossipFact } from './gossip-facts.ts';
 import type {
   AgentFact,
   AgentView,
@@ -33,6 +34,7 @@ export interface StatusDocument extends Document {
   readonly managers: readonly ManagerFact[];
   readonly engine: EngineFact;
   readonly certificates: CertificateFact | null;
+  readonly gossip: GossipFact;
   readonly tasks: TaskCounts;
   readonly outbox: OutboxFact;
   readonly storage: StorageFact;
@@ -67,6 +69,11 @@ export interface CertsDocument extends Document {
   readonly certificates: CertificateFact | null;
 }
 
+/** `GET /v1/gossip`. */
+export interface GossipDocument extends Document, GossipDetail {
+  readonly gossip: GossipFact;
+}
+
 /** `GET /v1/version`. */
 export interface VersionDocument {
   readonly schemaVersion: typeof SCHEMA_VERSION;
@@ -92,7 +99,7 @@ export interface ErrorDocument {
 }
 
 export function statusDocument(view: AgentView, at: IsoTime): StatusDocument {
-  const { agent, cluster, session, managers, engine, certificates, outbox, storage, problems } = view;
+  const { agent, cluster, session, managers, engine, certificates, gossip, outbox, storage, problems } = view;
   const tasks = countTasks(view.tasks);
   return {
     schemaVersion: SCHEMA_VERSION,
@@ -103,6 +110,7 @@ export function statusDocument(view: AgentView, at: IsoTime): StatusDocument {
     managers,
     engine,
     certificates,
+    gossip,
     tasks,
     outbox,
     storage,
@@ -121,6 +129,10 @@ export function tasksDocument(view: AgentView, at: IsoTime): TasksDocument {
 
 export function certsDocument(view: AgentView, at: IsoTime): CertsDocument {
   return { schemaVersion: SCHEMA_VERSION, at, certificates: view.certificates };
+}
+
+export function gossipDocument(view: AgentView, detail: GossipDetail, at: IsoTime): GossipDocument {
+  return { schemaVersion: SCHEMA_VERSION, at, gossip: view.gossip, ...detail };
 }
 
 function countTasks(tasks: readonly TaskFact[]): TaskCounts {

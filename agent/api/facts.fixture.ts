@@ -1,3 +1,4 @@
+import { type GossipFact, NO_GOSSIP } from './gossip-facts.ts';
 import type { AgentFacts, CertificateFact, ClusterFact, EngineFact, SessionFact, TaskFact } from './view.ts';
 import { isoTime } from './view.ts';
 
@@ -67,6 +68,31 @@ export const CERTIFICATE: CertificateFact = {
   rotating: false,
 };
 
+export const GOSSIP: GossipFact = {
+  ...NO_GOSSIP,
+  state: 'joined',
+  since: ago(3 * HOUR),
+  dataPath: { address: '10.77.1.5', port: 4789 },
+  node: {
+    name: '5f0c2a9be713',
+    address: '10.77.1.5:7946',
+    healthScore: 0,
+    incarnation: 1,
+    leaving: false,
+    clocks: { network: '41', table: '977' },
+    keys: { primary: '31007', others: ['31004', '31010'] },
+    members: { alive: 3, suspect: 0, dead: 0, left: 0 },
+    activePeers: 3,
+    attached: 2,
+    queues: { members: 0, networkEvents: 0, nodeEvents: 0, overflows: 0 },
+    bulkSync: { queued: 0, sending: 0, awaited: 0, backlogBytes: 0 },
+    rows: 24,
+    refusedMessages: 0,
+    counters: { tableEventsApplied: 120, bulkSyncsSent: 7 },
+    facts: { joined: 1, peer: 3 },
+  },
+};
+
 /** A healthy worker, three hours in its swarm, without tasks. */
 export const READY: AgentFacts = {
   agent: {
@@ -120,6 +146,7 @@ export const READY: AgentFacts = {
   },
   tasks: [],
   certificates: CERTIFICATE,
+  gossip: GOSSIP,
   outbox: { pending: 0, oldestAt: null },
   storage: { error: null, since: null },
 };
@@ -148,6 +175,7 @@ export const NOT_JOINED: AgentFacts = {
   },
   managers: [],
   certificates: null,
+  gossip: NO_GOSSIP,
 };
 
 export function task(slot: number, changes: Partial<TaskFact> = {}): TaskFact {

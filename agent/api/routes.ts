@@ -4,6 +4,7 @@ import type { AgentControl } from './control.ts';
 import {
   certsDocument,
   type ErrorDocument,
+  gossipDocument,
   nodeDocument,
   SCHEMA_VERSION,
   statusDocument,
@@ -40,6 +41,7 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   '/v1/node': { GET: (control, _, nowMs) => nodeDocument(control.view(), isoTime(nowMs)) },
   '/v1/tasks': { GET: (control, _, nowMs) => tasksDocument(control.view(), isoTime(nowMs)) },
   '/v1/certs': { GET: (control, _, nowMs) => certsDocument(control.view(), isoTime(nowMs)) },
+  '/v1/gossip': { GET: (control, _, nowMs) => gossipDocument(control.view(), control.gossip(), isoTime(nowMs)) },
   '/v1/version': { GET: (control) => versionDocument(control) },
   '/v1/join': {
     POST: async (control, request, _, signal) => {

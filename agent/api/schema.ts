@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { JoinRequest, LeaveRequest } from './control.ts';
 import type * as documents from './documents.ts';
 import { SCHEMA_VERSION } from './documents.ts';
+import { gossip } from './gossip-schema.ts';
 import type * as facts from './view.ts';
 import {
   AVAILABILITIES,
@@ -158,6 +159,7 @@ export const statusSchema = z.object({
   managers,
   engine,
   certificates: z.nullable(certificate),
+  gossip,
   tasks: z.object({ total: count, wanted: count, byState: z.partialRecord(taskState, count) }),
   outbox: z.object({ pending: count, oldestAt: maybeMoment }),
   storage: z.object({ error: maybeText, since: maybeMoment }),

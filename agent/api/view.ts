@@ -1,7 +1,8 @@
 import type { Origin, SettingKey } from '#agent/config/config.ts';
+import type { GossipFact } from './gossip-facts.ts';
+import type { IsoTime } from './iso-time.ts';
 
-/** A moment: ISO 8601 in UTC with milliseconds, as `new Date(ms).toISOString()` writes it. */
-export type IsoTime = string;
+export type { IsoTime } from './iso-time.ts';
 
 /**
  * Everything that can be said about this agent at one moment: plain frozen data, nothing optional (what does not apply is
@@ -25,6 +26,7 @@ export interface AgentFacts {
   readonly tasks: readonly TaskFact[];
   /** Null while the node has no certificate. */
   readonly certificates: CertificateFact | null;
+  readonly gossip: GossipFact;
   readonly outbox: OutboxFact;
   readonly storage: StorageFact;
 }
@@ -126,10 +128,19 @@ export interface ManagerFact {
   readonly weight: number;
 }
 
-export const ENGINE_STATES = ['connecting', 'up', 'down', 'not-an-engine', 'too-old', 'in-swarm-mode'] as const;
+export const ENGINE_STATES = [
+  'connecting',
+  'up',
+  'down',
+  'stuck',
+  'not-an-engine',
+  'too-old',
+  'in-swarm-mode',
+] as const;
 /**
- * `connecting`: not asked yet. `down`: no answer at the address. `not-an-engine`: something else answers there. `too-old`:
- * its API is older than netd needs. `in-swarm-mode`: it is itself a node of a swarm, and netd leaves it alone.
+ * `connecting`: not asked yet. `down`: no answer at the address. `stuck`: it takes calls there and does not answer them.
+ * `not-an-engine`: something else answers there. `too-old`: its API is older than netd needs. `in-swarm-mode`: it is itself a
+ * node of a swarm, and netd leaves it alone.
  */
 export type EngineState = (typeof ENGINE_STATES)[number];
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import type { AgentControl, JoinRequest, LeaveRequest } from '#agent/api/control.ts';
 import { NOW_MS, READY } from '#agent/api/facts.fixture.ts';
+import type { GossipDetail } from '#agent/api/gossip-facts.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import { type ApiServer, serveApi } from '#agent/api/server.ts';
 import type { AgentFacts } from '#agent/api/view.ts';
@@ -18,7 +19,9 @@ export class ScriptedAgent implements AgentControl {
   onJoin: (request: JoinRequest, signal: AbortSignal) => Promise<{ nodeId: string; clusterId: string }> = () =>
     Promise.reject(new Error('not expected'));
   onLeave: (request: LeaveRequest) => Promise<void> = () => Promise.reject(new Error('not expected'));
+  detail: GossipDetail = { peers: [], networks: [] };
   view = () => viewOf(this.facts, NOW_MS);
+  gossip = () => this.detail;
   join = (request: JoinRequest, signal: AbortSignal) => this.onJoin(request, signal);
   leave = (request: LeaveRequest) => this.onLeave(request);
 }

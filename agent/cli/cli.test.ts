@@ -75,15 +75,15 @@ describe('netd inspect', () => {
       certificates: { role: 'worker' },
     });
     const all = JSON.parse((await netd(['inspect', '--json'])).out);
-    expect(Object.keys(all)).toEqual(['schemaVersion', 'node', 'tasks', 'certs']);
+    expect(Object.keys(all)).toEqual(['schemaVersion', 'node', 'tasks', 'gossip', 'certs']);
     expect((await netd(['inspect'])).out).toMatch(/^Swarm\n.*\nTASK .*\nIssuer +CN=swarm-ca\n/s);
   });
 
   it('lists what exists when asked for something else', async () => {
-    expect(await netd(['inspect', 'gossip'])).toEqual({
+    expect(await netd(['inspect', 'weather'])).toEqual({
       status: 2,
       out: '',
-      err: 'netd: bad value "gossip" for topic\n  → Allowed: node, tasks, certs.\n',
+      err: 'netd: bad value "weather" for topic\n  → Allowed: node, tasks, gossip, certs.\n',
     });
   });
 });

@@ -64,7 +64,7 @@ describe('completion in bash', () => {
     [['netd', '--v'], ['--version']],
     [
       ['netd', 'inspect', ''],
-      ['node', 'tasks', 'certs', '--json', '--run-dir', '--help'],
+      ['node', 'tasks', 'gossip', 'certs', '--all', '--json', '--run-dir', '--help'],
     ],
     [['netd', 'inspect', 't'], ['tasks']],
     [['netd', 'join', '--av'], ['--availability']],

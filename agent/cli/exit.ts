@@ -14,7 +14,14 @@ export const EXIT = {
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 /** Kinds of errors that are told before anything is touched, so that mending the input and trying again is safe. */
-const USAGE_CODES: readonly string[] = ['usage', 'bad-config', 'bad-token', 'bad-address'];
+const USAGE_CODES: readonly string[] = [
+  'usage',
+  'bad-config',
+  'bad-token',
+  'bad-address',
+  'address-not-local',
+  'address-ambiguous',
+];
 const UNREACHABLE_CODES: readonly string[] = ['daemon-unreachable', 'daemon-mismatch'];
 
 export function exitStatusOf(error: unknown): ExitStatus {

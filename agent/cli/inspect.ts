@@ -10,7 +10,11 @@ interface Topic {
   /** Asks the agent; gives the document as it came and a way to draw it. */
   readonly ask: (
     client: ApiClient,
-  ) => Promise<{ readonly raw: unknown; readonly draw: (screen: Screen) => Promise<string> }>;
+  ) => Promise<{ readonly raw: unknown; readonly draw: (screen: Screen, all: boolean) => Promise<string> }>;
+}
+
+interface InspectFlags extends ClientFlags {
+  readonly all?: boolean;
 }
 
 /** Everything there is to inspect, by name. */
@@ -35,6 +39,17 @@ const TOPICS: Readonly<Record<string, Topic>> = {
       };
     },
   },
+  gossip: {
+    help: 'this node among the others: peers, networks, rows, queues, keys',
+    ask: async (client) => {
+      const { raw, document } = await client.gossip();
+      return {
+        raw,
+        draw: async (screen, all) =>
+          (await import('./gossip-screen.ts')).gossipScreen(printable(document), screen, all),
+      };
+    },
+  },
   certs: {
     help: 'certificate, renewal, trusted roots',
     ask: async (client) => {
@@ -53,12 +68,13 @@ export function defineInspect(program: Command, context: CliContext): void {
     .command('inspect')
     .description('Show one side of this node in full')
     .addArgument(new Argument('[topic]', 'what to show; everything if left out').choices(names))
+    .option('--all', 'list everything, also what has no room on one screen')
     .addHelpText(
       'after',
       `\nTopics:\n${names.map((name) => `  ${name.padEnd(8)}${TOPICS[name]?.help}`).join('\n')}\n${EXAMPLES}`,
     )
     .action(async (topic: string | undefined) =>
-      context.finish(await runInspect(context, topic, command.opts<ClientFlags>())),
+      context.finish(await runInspect(context, topic, command.opts<InspectFlags>())),
     );
   addClientFlags(command);
 }
@@ -69,7 +85,7 @@ Examples:
   netd inspect tasks --json |
     jq -r '.tasks[] | select(.state == "failed") | .err'`;
 
-async function runInspect(context: CliContext, name: string | undefined, flags: ClientFlags): Promise<ExitStatus> {
+async function runInspect(context: CliContext, name: string | undefined, flags: InspectFlags): Promise<ExitStatus> {
   const client = await clientFor(context, flags);
   const wanted = Object.entries(TOPICS).filter(([topic]) => name === undefined || topic === name);
   const answers = await Promise.all(wanted.map(async ([topic, { ask }]) => ({ topic, ...(await ask(client)) })));
@@ -81,7 +97,8 @@ async function runInspect(context: CliContext, name: string | undefined, flags: 
     printJson(context, name === undefined ? whole : answers[0]?.raw);
     return EXIT.ok;
   }
-  const screens = await Promise.all(answers.map(({ draw }) => draw(context.screen)));
+  const all = flags.all === true || !context.deps.isTTY;
+  const screens = await Promise.all(answers.map(({ draw }) => draw(context.screen, all)));
   context.out(screens.join('\n'));
   return EXIT.ok;
 }

@@ -34,11 +34,11 @@ export function defineJoin(program: Command, context: CliContext): void {
     .option('--token-file <file>', 'read the token from a file, or from standard input with "-" (env: NETD_JOIN_TOKEN)')
     .option(
       '--advertise-addr <ip|interface>',
-      'address told to the other nodes; for overlay networks, not used yet (default: the one the managers see)',
+      'address told to the other nodes, for the gossip on port 7946 (default: the one the managers see)',
     )
     .option(
       '--data-path-addr <ip|interface>',
-      'address for the traffic of overlay networks; not used yet (default: --advertise-addr)',
+      'address for the traffic of overlay networks between the nodes (default: --advertise-addr)',
     )
     .addOption(
       new Option('--availability <availability>', 'availability of the node').choices(AVAILABILITIES).default('active'),

@@ -134,7 +134,7 @@ describe('netd status', () => {
 
   it('says how much has no room, and lists it on demand', () => {
     const status = statusOf(SITUATIONS.at(-1)?.[1] ?? READY);
-    expect(statusScreen(status, SCREEN, false)).toMatch(/\nand 3 more: netd status --all\n$/);
+    expect(statusScreen(status, SCREEN, false)).toMatch(/\nand 4 more: netd status --all\n$/);
     const all = statusScreen(status, SCREEN, true);
     for (const problem of status.problems) expect(all.replace(/\s+/g, ' ')).toContain(problem.what);
     expect(all).not.toContain('more: netd');

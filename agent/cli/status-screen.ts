@@ -1,6 +1,7 @@
 import type { StatusDocument } from '#agent/api/documents.ts';
 import { type ClusterState, TASK_STATES } from '#agent/api/view.ts';
 import { dateAndTime, duration, durationSince } from './duration.ts';
+import { memberCounts } from './gossip-screen.ts';
 import { problemLines } from './problem-lines.ts';
 import { type Palette, type Row, rows, type Screen } from './text.ts';
 
@@ -48,6 +49,7 @@ function factRows(status: StatusDocument, palette: Palette): Row[] {
     ...joinRow(status),
     ...managerRow(status, palette),
     ...certificateRow(status),
+    ...gossipRow(status, palette),
     engineRow(status, palette),
     ...taskRows(status, palette),
     ...outboxRow(status),
@@ -103,6 +105,25 @@ function certificateRow({ certificates: held, at }: StatusDocument): Row[] {
   return [{ label: 'Certificate', text: `until ${dateAndTime(held.notAfter)} (${duration(leftMs)})${renewal}` }];
 }
 
+function gossipRow({ gossip, at }: StatusDocument, palette: Palette): Row[] {
+  const label = 'Gossip';
+  const { node } = gossip;
+  switch (gossip.state) {
+    case 'off':
+      return [];
+    case 'waiting':
+      return [{ label, text: 'waiting for keys from a manager', paint: palette.yellow }];
+    case 'failing': {
+      const lasting = gossip.since === null ? '' : ` for ${durationSince(gossip.since, at)}`;
+      return [{ label, text: `not running${lasting}`, paint: palette.red }];
+    }
+    case 'searching':
+      return [{ label, text: `${node?.address}, no other node found yet`, paint: palette.yellow }];
+    case 'joined':
+      return [{ label, text: `${node?.address}, peers: ${node ? memberCounts(node.members) : ''}` }];
+  }
+}
+
 function renewalTime(renewAt: string, at: string): string {
   const waitMs = Date.parse(renewAt) - Date.parse(at);
   return waitMs <= 0 ? 'due now' : `in ${duration(waitMs)}`;
@@ -119,6 +140,12 @@ function engineRow({ engine, at }: StatusDocument, palette: Palette): Row {
       return {
         label: 'Engine',
         text: `no answer for ${durationSince(engine.since, at)} at ${engine.address}`,
+        paint: palette.red,
+      };
+    case 'stuck':
+      return {
+        label: 'Engine',
+        text: `${version}stuck for ${durationSince(engine.since, at)} at ${engine.address}`,
         paint: palette.red,
       };
     case 'not-an-engine':

@@ -1,4 +1,5 @@
 import { type AgentView, CLUSTER_STATES, type IsoTime, TASK_STATES, type TaskStateName } from '#agent/api/view.ts';
+import { gossipMetrics } from './gossip-metrics.ts';
 import { type MetricFamily, type Sample, single } from './metric-family.ts';
 
 /**
@@ -69,6 +70,7 @@ export function viewMetrics(view: AgentView, nowMs: number): readonly MetricFami
       'Unix time at which the certificate of this node is to be renewed; absent if that is not planned.',
       seconds(certificates?.renewAt ?? null),
     ),
+    ...gossipMetrics(view.gossip),
     {
       name: 'netd_problems',
       type: 'gauge',

@@ -1,4 +1,5 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { NO_GOSSIP } from '#agent/api/gossip-facts.ts';
 import {
   type AgentFacts,
   AVAILABILITIES,
@@ -16,6 +17,7 @@ import { NodeRole } from '#proto/gen/swarmkit/types_pb.js';
 import { certificateFact } from './certificate-fact.ts';
 import { descriptionFact } from './description-fact.ts';
 import { engineFact } from './engine-fact.ts';
+import { gossipFact } from './gossip-fact.ts';
 import type { JoinedNode } from './joined-node.ts';
 import type { Membership } from './membership.ts';
 import { taskFact } from './task-fact.ts';
@@ -59,6 +61,7 @@ export function agentFacts(sources: AgentSources): AgentFacts {
     description: description(node),
     tasks: (node?.tasks.all() ?? []).flatMap((record) => taskFact(record) ?? []),
     certificates: node ? certificateFact(node.identity.state()) : null,
+    gossip: node ? gossipFact(node.gossip) : NO_GOSSIP,
     outbox: node ? outboxFact(node.outbox) : { pending: 0, oldestAt: null },
     storage: { error: sources.storageProblem ?? null, since: null },
   };

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { HostInterface } from './local-address.ts';
+import { portHolder } from './port-holder.ts';
 
 /** What netd asks this host about its own addresses. */
 export interface HostNetwork {
@@ -9,12 +10,15 @@ export interface HostNetwork {
   readonly interfaces: () => readonly HostInterface[];
   /** The address this host would send from to `ip`. Sends nothing. */
   readonly sourceFor: (ip: string) => Promise<string>;
+  /** The process that has a port; undefined if that cannot be told. */
+  readonly portHolder: (port: number) => Promise<string | undefined>;
 }
 
 /** Any port does: the routing table is asked, nobody else. */
 const SOME_PORT = 7946;
 
 export const hostNetwork: HostNetwork = {
+  portHolder,
   interfaces: () =>
     Object.entries(networkInterfaces()).map(([name, addresses]) => ({
       name,

@@ -36,6 +36,19 @@ export function localAddress(flag: AddressFlag, text: string, interfaces: readon
   });
 }
 
+/**
+ * Refuses a join whose addresses are not of this host.
+ *
+ * @throws NetdError as `localAddress` does
+ */
+export function checkAddresses(
+  { advertiseAddr, dataPathAddr }: { readonly advertiseAddr: string | null; readonly dataPathAddr: string | null },
+  interfaces: readonly HostInterface[],
+): void {
+  if (advertiseAddr !== null) localAddress('--advertise-addr', advertiseAddr, interfaces);
+  if (dataPathAddr !== null) localAddress('--data-path-addr', dataPathAddr, interfaces);
+}
+
 /** Whether an interface of this host has the address. */
 export function isLocal(ip: string, interfaces: readonly HostInterface[]): boolean {
   const wanted = canonical(ip);

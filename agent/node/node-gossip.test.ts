@@ -57,6 +57,7 @@ function host(...addresses: string[]): HostNetwork & { addresses: string[] } {
     addresses,
     interfaces: () => [{ name: 'eth0', addresses: self.addresses }],
     sourceFor: async () => self.addresses[0] ?? '',
+    portHolder: async (port: number) => `dockerd, which has ${port},`,
   };
   return self;
 }
@@ -144,7 +145,10 @@ describe('the gossip of a node', () => {
       .poll(() => gossip.state(), soon)
       .toMatchObject({
         kind: 'failing',
-        error: { code: 'gossip-port-in-use', message: expect.stringContaining(`${SELF}:${port} is already in use`) },
+        error: {
+          code: 'gossip-port-in-use',
+          message: `${SELF}:${port} is already in use by dockerd, which has ${port},`,
+        },
       });
     await stranger[Symbol.asyncDispose]();
     await expect.poll(() => gossip.state().kind, soon).toBe('running');

@@ -31,6 +31,8 @@ export interface NodeGossip {
   readonly onChange: (listener: (node: GossipNode | undefined) => void) => () => void;
   /** Where the packets of overlay networks go; undefined until the gossip has run, an error if it cannot be told. */
   readonly dataPath: () => DataPath | NetdError | undefined;
+  /** IP addresses of the managers. */
+  readonly managers: () => readonly string[];
   /** Keys of encrypted networks. */
   readonly ipsecKeys: () => KeySet | undefined;
   readonly state: () => GossipState;
@@ -187,9 +189,19 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
       started.join(bootstrap());
       return CHECK_MS;
     } catch (error) {
-      failed(asNetdError(error));
+      failed(await explained(asNetdError(error)));
       return RETRY_MS;
     }
+  };
+
+  /** Who has our port is looked for once: it takes a while on a large host, and the answer stays. */
+  const explained = async (error: NetdError): Promise<NetdError> => {
+    if (error.code !== 'gossip-port-in-use') return error;
+    if (state.kind === 'failing' && state.error.code === error.code) return state.error;
+    const holder = await host.portHolder(listen.port);
+    if (holder === undefined) return error;
+    const { mend } = error;
+    return new NetdError(error.code, `${error.message} by ${holder}`, { ...(mend ? { mend } : {}), cause: error });
   };
 
   const failed = (error: NetdError) => {
@@ -243,6 +255,7 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
         return asNetdError(error);
       }
     },
+    managers: () => orders.managers,
     ipsecKeys: () => orders.keys?.ipsec,
     state: () => state,
     unreachable: () => unreachable,

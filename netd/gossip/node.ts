@@ -216,7 +216,7 @@ async function listened<T>(listen: Address, bind: () => Promise<T>): Promise<T> 
   } catch (error) {
     if (isErrno(error, 'EADDRINUSE')) {
       throw new NetdError('gossip-port-in-use', `${text(listen)} is already in use`, {
-        mend: 'stop the other user of port 7946; an engine that is itself in swarm mode is one: docker swarm leave',
+        mend: 'Stop the other user of the port; an engine that is itself in swarm mode is one: "docker swarm leave".',
         cause: error,
       });
     }
