@@ -50,6 +50,18 @@ export interface DesiredAttachment {
   /** Lower-case colon form, if the user chose one; otherwise it follows from the address. */
   readonly mac: string | undefined;
   readonly binding: ServiceBinding;
+  /** How the container wants names resolved that no network of the swarm has; absent until that is known. */
+  readonly resolver?: ContainerResolver;
+}
+
+/** The DNS settings of a container, as the engine was given them. */
+export interface ContainerResolver {
+  /** `--dns`; none for those of the host. */
+  readonly servers: readonly string[];
+  /** `--dns-option`; none for those of the host. */
+  readonly options: readonly string[];
+  /** It is also on a network of the engine that leads outside, whatever its overlay networks say. */
+  readonly leadsOutside: boolean;
 }
 
 /** What others may resolve and send to (spec dataplane §4.7). */

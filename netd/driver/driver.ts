@@ -25,6 +25,8 @@ export interface EngineNetwork {
   /** The engine's id of it, 64 hex digits; not the swarm's. */
   readonly engineId: string;
   readonly options: ReadonlyMap<string, string>;
+  /** IPv4 address pools the engine has reserved for it, such as `172.18.0.0/16`; none with the null IPAM driver. */
+  readonly pools: readonly string[];
 }
 
 export interface EndpointWanted {
@@ -72,8 +74,8 @@ export async function answerCall(driver: NetworkDriver, call: string, body: unkn
       // Networks are known to this engine alone, their packets go everywhere.
       return { Scope: 'local', ConnectivityScope: 'global' };
     case 'NetworkDriver.CreateNetwork': {
-      const { NetworkID, Options } = parsed(call, createNetworkRequest, body);
-      await driver.createNetwork({ engineId: NetworkID, options: networkOptions(Options) });
+      const { NetworkID, Options, IPv4Data } = parsed(call, createNetworkRequest, body);
+      await driver.createNetwork({ engineId: NetworkID, options: networkOptions(Options), pools: IPv4Data });
       return {};
     }
     case 'NetworkDriver.DeleteNetwork':

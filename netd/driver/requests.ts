@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /**
  * What the engine asks of a network driver: the bodies of its POST requests, as Docker 20.10 to 28.5 send them. Members
- * netd has no use for (address pools: they are the manager's) are let through unread.
+ * netd has no use for are let through unread.
  */
 
 /** 64 hex digits from Docker; others have other ids, which are names of files and rows here, so no odd characters. */
@@ -22,7 +22,14 @@ const assigned = z
   .nullish()
   .transform((value) => ({ address: value?.Address ?? '', mac: value?.MacAddress ?? '' }));
 
-export const createNetworkRequest = z.object({ NetworkID: id, Options: options });
+/** What the null IPAM driver answers. */
+const NO_POOL = '0.0.0.0/0';
+const pools = z
+  .array(z.object({ Pool: z.string().default('') }))
+  .nullish()
+  .transform((value) => (value ?? []).map(({ Pool }) => Pool).filter((pool) => pool !== '' && pool !== NO_POOL));
+
+export const createNetworkRequest = z.object({ NetworkID: id, Options: options, IPv4Data: pools });
 export const deleteNetworkRequest = network;
 export const createEndpointRequest = endpoint.extend({ Interface: assigned, Options: options });
 export const endpointRequest = endpoint;
