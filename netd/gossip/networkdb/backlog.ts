@@ -11,7 +11,8 @@ const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 /** Rows received in bulk and not yet applied. A peer may send a hundred thousand at once; pings must not wait for them. */
 export class Backlog {
   readonly #state: NetworkDbState;
-  readonly #waiting: { readonly events: Iterator<Buffer, void>; readonly bytes: number }[] = [];
+  readonly #waiting: { readonly events: Iterator<Buffer, void>; readonly bytes: number; readonly applied: () => void }[] =
+    [];
   #bytes = 0;
 
   constructor(state: NetworkDbState) {
@@ -22,17 +23,24 @@ export class Backlog {
     return this.#bytes;
   }
 
-  /** Takes the payload of a bulk sync. Throws DecodeError if it is none. */
-  add(payload: Buffer): void {
-    if (payload.length === 0) return;
+  /** Takes the payload of a bulk sync; `applied` runs when nothing of it waits any more. Throws DecodeError if it is none. */
+  add(payload: Buffer, applied: () => void): void {
+    if (payload.length === 0) {
+      applied();
+      return;
+    }
     if (this.#bytes + payload.length > MAX_BACKLOG_BYTES) {
       this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
+      applied();
       return;
     }
     const { kind, data } = decodeEnvelope(payload);
-    if (kind !== 'compound') return;
+    if (kind !== 'compound') {
+      applied();
+      return;
+    }
     this.#bytes += payload.length;
-    this.#waiting.push({ events: eachInCompound(data), bytes: payload.length });
+    this.#waiting.push({ events: eachInCompound(data), bytes: payload.length, applied });
     if (this.#waiting.length === 1) this.#applySlice();
   }
 
@@ -44,6 +52,7 @@ export class Backlog {
       if (this.#applyOne(first.events)) continue;
       this.#waiting.shift();
       this.#bytes -= first.bytes;
+      first.applied();
     }
     if (this.#waiting.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());
   }

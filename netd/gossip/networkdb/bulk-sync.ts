@@ -105,11 +105,11 @@ export class BulkSyncs {
     if (sync.node === state.config.name) return;
     state.counters.bulkSyncsReceived++;
     state.tableClock.witness(sync.time);
-    this.#backlog.add(sync.payload);
-    if (!sync.unsolicited) {
-      this.#answered(sync.node);
-      return;
-    }
+    // An answer has come when its rows are there: before that a row is not missed, and not news to pass on.
+    this.#backlog.add(sync.payload, () => {
+      if (!sync.unsolicited) this.#answered(sync.node);
+    });
+    if (!sync.unsolicited) return;
     if (state.peers.get(sync.node)?.status !== 'active') return;
     const known = sync.networks.filter((network) => state.own.has(network));
     this.#enqueue(sync.node, known, false, () => undefined);
