@@ -6,14 +6,19 @@ import type { Host } from '#test/hosts/host.ts';
 import { dockerNetwork, dockerTask, overlayKernel } from './docker-side.ts';
 import type { Probe, PublishedRows } from './probe.ts';
 
+/** Networks here have 16 bits; the common one these. */
 const PREFIX_BITS = 16;
+const SUBNET = [10, 99] as const;
 
-/** Rows of a task of a service of ours called `name`, that the manager knows nothing of. */
-export function ourRows(probe: Probe, name: string): PublishedRows {
+/**
+ * Rows of a task of a service of ours called `name`, that the manager knows nothing of, on a network of which the subnet
+ * begins with `subnet`.
+ */
+export function ourRows(probe: Probe, name: string, subnet: readonly [number, number] = SUBNET): PublishedRows {
   const id = createHash('sha256').update(`${name} ${probe.name}`).digest('hex');
   const digest = Buffer.from(id, 'hex');
   // The manager gives addresses from below; the upper half is ours.
-  const octets = [10, 99, 128 + ((digest[0] ?? 0) >> 1), 1 + ((digest[1] ?? 0) % 254)];
+  const octets = [...subnet, 128 + ((digest[0] ?? 0) >> 1), 1 + ((digest[1] ?? 0) % 254)];
   const ip = octets.join('.');
   const mac = `02:42:${octets.map((octet) => octet.toString(16).padStart(2, '0')).join(':')}`;
   const endpoint: Endpoint = {
