@@ -34,7 +34,12 @@ beforeEach(async () => {
 afterEach(() => scope.disposeAsync());
 
 const newAgent = () => {
-  const flags = { 'state-dir': stateDir, 'run-dir': join(directory, 'run'), engine: engine.address };
+  const flags = {
+    'state-dir': stateDir,
+    'run-dir': join(directory, 'run'),
+    'plugin-dir': join(directory, 'plugins'),
+    engine: engine.address,
+  };
   const { config } = resolveConfig({ flags, env: {}, file: null });
   const world = { clock: systemClock, random: Math.random, version: '0.1.0', hostname: 'worker-1', fips: false };
   return new Agent(config, { ...world, log: silentLogger });

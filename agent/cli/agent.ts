@@ -76,6 +76,7 @@ function configRows(config: AgentConfig): { label: string; text: string }[] {
     'state-dir': config.stateDir,
     'run-dir': config.runDir,
     engine: config.engine,
+    'plugin-dir': config.pluginDir,
     'metrics-addr': metricsAddr === null ? 'none' : formatHostPort(metricsAddr),
     'log-level': config.logLevel,
     'generic-resources': config.genericResources.map(({ kind, value }) => `${kind}=${value}`).join(', ') || 'none',

@@ -10,6 +10,8 @@ export interface Settings {
   readonly 'run-dir': string;
   /** Where the engine answers: `unix:///path` or `tcp://host:port`. */
   readonly engine: string;
+  /** Absolute path of the directory where the engine looks for its plugins: netd's network driver has its socket there. */
+  readonly 'plugin-dir': string;
   /** Where metrics are served over HTTP; null serves none. */
   readonly 'metrics-addr': HostPort | null;
   readonly 'log-level': LogLevel;
@@ -29,6 +31,7 @@ export interface AgentConfig {
   readonly stateDir: string;
   readonly runDir: string;
   readonly engine: string;
+  readonly pluginDir: string;
   readonly metricsAddr: HostPort | null;
   readonly logLevel: LogLevel;
   readonly genericResources: readonly GenericResource[];

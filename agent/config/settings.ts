@@ -55,6 +55,16 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     fallback: 'unix:///var/run/docker.sock',
     schema: values.engineAddress,
   },
+  'plugin-dir': {
+    flag: '--plugin-dir <dir>',
+    env: 'NETD_PLUGIN_DIR',
+    list: false,
+    help: 'where the engine looks for the socket of the network driver',
+    allowed: 'an absolute path of at most 80 bytes',
+    choices: [],
+    fallback: '/run/docker/plugins',
+    schema: values.directory,
+  },
   'metrics-addr': {
     flag: '--metrics-addr <host:port>',
     env: 'NETD_METRICS_ADDR',

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { GenericResource as GenericResourceOffer } from '#agent/config/generic-resources.ts';
 import type { EngineInfo } from '#agent/engine/engine.ts';
 import type { EngineFacts } from '#agent/engine/engine-watch.ts';
+import { NETD_DRIVER } from '#netd/driver/options.ts';
 import {
   type GenericResource,
   GenericResourceSchema,
@@ -67,6 +68,8 @@ function pluginsOf({ info, plugins }: EngineFacts): { type: string; name: string
   const found = new Map<string, { type: string; name: string }>();
   const add = (type: string, name: string) => found.set(`${type}\0${name}`, { type, name });
   for (const [type, names] of Object.entries(info.Plugins ?? {})) for (const name of names ?? []) add(type, name);
+  // How netd carries overlays: of no use to a scheduler, and the engine names it only once it has called it.
+  found.delete(`Network\0${NETD_DRIVER}`);
   for (const name of OWN_NETWORK_DRIVERS) add('Network', name);
   for (const plugin of plugins) {
     for (const capability of plugin.Config.Interface.Types) {
