@@ -19,6 +19,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 
 export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
 
 /** Answers to one batch wait in the socket until they are read: some 1 KiB of kernel memory each. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
