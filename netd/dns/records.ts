@@ -2,11 +2,18 @@ import type { DesiredAttachment } from '../desired.ts';
 import type { RowChange } from '../gossip/networkdb/rows.ts';
 import { ENDPOINT_TABLE } from '../gossip/networkdb/table-events.ts';
 import { decodeEndpoint, type Endpoint } from '../gossip/records.ts';
-import type { Tables } from '../gossip/tables.ts';
 import { NetworkNames } from './names.ts';
 
-/** Where the rows of the other nodes come from. */
-export type RowSource = Pick<Tables, 'snapshot' | 'watch'>;
+/** Where the rows of the nodes come from: the part of gossip's `Tables` that is needed here. */
+export interface RowSource {
+  readonly snapshot: (
+    network: string,
+  ) =>
+    | { readonly endpoints: readonly { readonly key: string; readonly owner: string; readonly value: Endpoint }[] }
+    | undefined;
+  /** Returns what ends it. */
+  readonly watch: (listener: (network: string, changes: readonly RowChange[]) => void) => () => void;
+}
 
 interface Held {
   readonly names: NetworkNames;

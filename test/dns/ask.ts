@@ -1,0 +1,123 @@
+import { type DecodedPacket, decode } from 'dns-packet';
+import { FrameReader, frame } from '#netd/dns/frames.ts';
+import { connectTcp, openUdp } from '#netd/kernel/ns-sockets.ts';
+
+/** Asks as a client inside a namespace would, with bytes of one's own. */
+
+const RESOLVER = { address: '127.0.0.11', port: 53 };
+
+export interface Asking {
+  readonly transport?: 'udp' | 'tcp';
+  /** How long to wait for a reply, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Whom to ask; 127.0.0.11 unless given. */
+  readonly server?: { readonly address: string; readonly port: number };
+}
+
+/** The reply to a packet, or undefined when there is none in time (or the port is closed). */
+export async function ask(namespace: string, packet: Buffer, asking: Asking = {}): Promise<Buffer | undefined> {
+  const { transport = 'udp', timeoutMs = 2000, server = RESOLVER } = asking;
+  return transport === 'udp'
+    ? askUdp(namespace, packet, timeoutMs, server)
+    : askTcp(namespace, packet, timeoutMs, server);
+}
+
+async function askUdp(
+  namespace: string,
+  packet: Buffer,
+  timeoutMs: number,
+  server: typeof RESOLVER,
+): Promise<Buffer | undefined> {
+  const socket = openUdp(namespace, { address: '0.0.0.0', port: 0 });
+  try {
+    return await new Promise<Buffer | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      const end = (reply: Buffer | undefined) => {
+        clearTimeout(timer);
+        resolve(reply);
+      };
+      socket.on('message', end);
+      socket.on('error', () => end(undefined));
+      socket.send(packet, server.port, server.address);
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+async function askTcp(
+  namespace: string,
+  packet: Buffer,
+  timeoutMs: number,
+  server: typeof RESOLVER,
+): Promise<Buffer | undefined> {
+  const socket = connectTcp(namespace, server);
+  const reader = new FrameReader();
+  try {
+    return await new Promise<Buffer | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      const end = (reply: Buffer | undefined) => {
+        clearTimeout(timer);
+        resolve(reply);
+      };
+      socket.on('data', (chunk: Buffer) => {
+        const [reply] = reader.push(chunk);
+        if (reply !== undefined) end(reply);
+      });
+      socket.on('error', () => end(undefined));
+      socket.on('close', () => end(undefined));
+      socket.write(frame(packet));
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A reply as tests compare it: what a client can tell apart, without order. */
+export interface Seen {
+  readonly rcode: string;
+  /** `NAME TYPE DATA` of the answer section, sorted. */
+  readonly answers: readonly string[];
+  /** The different TTLs of the answers. */
+  readonly ttls: readonly number[];
+  /** Flags that are set: `qr rd ra aa tc`. */
+  readonly flags: string;
+  readonly authorities: number;
+}
+
+const NO_REPLY = 'no reply';
+const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'];
+
+export function seen(reply: Buffer | undefined): Seen | typeof NO_REPLY {
+  if (reply === undefined) return NO_REPLY;
+  const packet = decode(reply);
+  const answers = (packet.answers ?? []).map((record) => `${record.name} ${record.type} ${dataText(record)}`);
+  const ttls = (packet.answers ?? []).map((record) => ('ttl' in record ? (record.ttl ?? 0) : 0));
+  return {
+    rcode: RCODES[(packet as DecodedPacket & { flags: number }).flags & 0xf] ?? 'other',
+    answers: answers.sort(),
+    ttls: [...new Set(ttls)].sort((a, b) => a - b),
+    flags: flagsOf(reply),
+    authorities: packet.authorities?.length ?? 0,
+  };
+}
+
+function dataText(record: { readonly type: string }): string {
+  const data = 'data' in record ? record.data : '';
+  return typeof data === 'string' ? data : JSON.stringify(data);
+}
+
+function flagsOf(reply: Buffer): string {
+  const bits = reply.readUInt16BE(2);
+  const names: [number, string][] = [
+    [0x8000, 'qr'],
+    [0x0400, 'aa'],
+    [0x0200, 'tc'],
+    [0x0100, 'rd'],
+    [0x0080, 'ra'],
+  ];
+  return names
+    .filter(([bit]) => (bits & bit) !== 0)
+    .map(([, name]) => name)
+    .join(' ');
+}
