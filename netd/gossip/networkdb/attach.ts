@@ -14,6 +14,8 @@ import { leaveRoster, type NetworkDbState, type OwnNetwork, rosterOf } from './s
 const ATTACH_PEERS = 3;
 /** How long after attaching some members may not know it yet: two rounds of gossip in a large cluster. */
 const FRESH_MS = 5000;
+/** A network on which we know nobody is asked about after this long, in which the attachments of others may still come. */
+const LOOK_AFTER_MS = 1000;
 /** After a re-attach, rows are said once more under newer times: a class A peer that heard LEAVE late keeps a tombstone
  *  under the time of the new row (spec gossip §14.9). */
 const REASSERT_AFTER_MS = 1000;
@@ -29,6 +31,7 @@ export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>,
     reapAtMs: Number.POSITIVE_INFINITY,
     inSync: false,
     freshUntilMs: io.nowMs + FRESH_MS,
+    lookAtMs: io.nowMs + LOOK_AFTER_MS,
     // What was queued before is still true, or will be overtaken by newer times.
     own: before?.own ?? new BroadcastQueue(),
     relayed: before?.relayed ?? new BroadcastQueue(),

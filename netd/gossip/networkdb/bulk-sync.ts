@@ -7,6 +7,7 @@ import { Backlog } from './backlog.ts';
 import { BULK_SYNC_ACK_MS } from './constants.ts';
 import type { Row } from './rows.ts';
 import { type NetworkDbState, residualSec } from './state.ts';
+import { noteSign } from './unheard.ts';
 
 /**
  * Payload of one message. The reference puts whole networks into one frame, which ends at 20 MiB and keeps both ends busy
@@ -112,6 +113,9 @@ export class BulkSyncs {
     if (!sync.unsolicited) return;
     if (state.peers.get(sync.node)?.status !== 'active') return;
     const known = sync.networks.filter((network) => state.own.has(network));
+    const theirs = state.attachments.get(sync.node);
+    // It also names networks it is leaving.
+    for (const network of known) if (!theirs?.has(network)) noteSign(state, sync.node, network);
     this.#enqueue(sync.node, known, false, () => undefined);
   }
 

@@ -23,6 +23,7 @@ import type { RowChange } from './rows.ts';
 import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 import { tableGossipTick } from './table-gossip.ts';
+import { askUnheard, lookAround } from './unheard.ts';
 
 /** Compounds in compounds: nobody sends any, one level would be odd, four are enough. */
 const MAX_DEPTH = 4;
@@ -31,6 +32,8 @@ const LEAVE_WAIT_MS = 5000;
 const LEAVE_GAP_MS = 600;
 /** How soon rows missed with an attachment are asked for: not by all nodes in the same moment. */
 const MISSED_SYNC_MS = 2000;
+/** How often we look whether somebody has to be asked what we have not heard. */
+const ASK_PERIOD_MS = 500;
 /** Peers that had given us up are told about us again at most this often. */
 const REINTRODUCE_MS = 10_000;
 
@@ -59,6 +62,10 @@ export class NetworkDb implements SwimDelegate {
       () => bulkSyncPeriodMs(this.state.rows.size),
       () => this.bulk.tick(),
     );
+    every(ASK_PERIOD_MS, ASK_PERIOD_MS, () => {
+      askUnheard(this.state, exchange);
+      lookAround(this.state, exchange);
+    });
     every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
       this.state.rows.reap(io.nowMs);
       reapAttachments(this.state);

@@ -7,6 +7,7 @@ import { LamportClock } from './lamport.ts';
 import { type Attachment, type Peer, Roster } from './peers.ts';
 import { type Row, type RowChange, Rows } from './rows.ts';
 import { Slab } from './slab.ts';
+import type { Unheard } from './unheard.ts';
 
 /** A network we are on, or were on until lately. */
 export interface OwnNetwork {
@@ -17,6 +18,8 @@ export interface OwnNetwork {
   inSync: boolean;
   /** Until then our attachment may be unknown to some who get our rows. */
   freshUntilMs: number;
+  /** When to look whether somebody else is on it; never again after that. */
+  lookAtMs: number;
   /** Our own events; they go first. */
   readonly own: BroadcastQueue;
   /** Events of others that we pass on. */
@@ -55,6 +58,8 @@ export interface NetworkDbState {
   readonly networkQueue: BroadcastQueue;
   readonly nodeQueue: BroadcastQueue;
   readonly counters: Counters;
+  /** By name, nodes that seem to be on networks of ours without our having heard of it. */
+  readonly unheard: Map<string, Unheard>;
   /** Ourselves included. */
   activePeers: number;
   /** Node events queued so far: each needs a key of its own. */
@@ -108,6 +113,7 @@ export function createNetworkDbState(
       bulkSyncsSent: 0,
       bulkSyncsReceived: 0,
     },
+    unheard: new Map(),
     activePeers: 1,
     nodeEvents: 0,
   };

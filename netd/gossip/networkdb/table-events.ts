@@ -4,6 +4,7 @@ import { BULK_RELAY_QUEUE, MAX_ROWS, TOMBSTONE_MS, TOMBSTONE_RELAY_SEC } from '.
 import { reassertIfDisputed, reclaim } from './publish.ts';
 import type { Row } from './rows.ts';
 import { type NetworkDbState, queueTableEvent } from './state.ts';
+import { noteSign } from './unheard.ts';
 
 /**
  * A row of another node, from gossip or from a bulk sync (spec gossip §14.5). The newest time wins; equal times keep what
@@ -19,7 +20,12 @@ export function onTableEvent(state: NetworkDbState, event: TableEvent, bytes: Bu
   state.tableClock.witness(event.time);
   const own = state.own.get(event.network);
   const roster = state.rosters.get(event.network);
-  if (own === undefined || own.leaving || roster === undefined || !roster.has(event.owner)) return;
+  if (own === undefined || own.leaving || roster === undefined) return;
+  if (!roster.has(event.owner)) {
+    // Copies of deleted rows go on after their owner has left the network.
+    if (event.type !== 'delete') noteSign(state, event.owner, event.network);
+    return;
+  }
   const before = state.rows.get(event.network, event.table, event.key);
   if (before !== undefined && before.time >= event.time) {
     state.counters.tableEventsStale++;

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import {
+  aliveOf,
+  attached,
+  bulkSync,
+  entryOf,
+  joinNetwork,
+  NET,
+  networkEvent,
+  peerOf,
+  pushPull,
+  roster,
+  Stage,
+  tableEvent,
+} from '../core-testkit.ts';
+import { MESSAGE_TYPE } from '../wire/swim-message.ts';
+
+/** A stage on the network with peer 1; peer 2 is there too, but its attachment was never heard. */
+function unheard(): Stage {
+  const stage = attached(1);
+  stage.packet(2, aliveOf(2));
+  stage.run(3000);
+  stage.streams.length = 0;
+  return stage;
+}
+
+/** Push/pulls begun with that peer within the next seconds. */
+function askedAbout(stage: Stage, index: number, ms: number): number {
+  const sinceMs = stage.nowMs;
+  stage.run(ms);
+  const { ip } = peerOf(index).address;
+  return stage.streams.filter(
+    ({ to, atMs, message }) => atMs >= sinceMs && to.ip === ip && message[0] === MESSAGE_TYPE.pushPull,
+  ).length;
+}
+
+describe('attachments that were not heard', () => {
+  test('a row of a node not known to be attached has that node asked, and the row is there soon', () => {
+    const stage = unheard();
+    stage.play = ({ to, message }) => {
+      if (message[0] !== MESSAGE_TYPE.pushPull) return undefined;
+      const attachment = { network: NET, time: 3n, node: peerOf(2).name, leaving: false };
+      return to.ip === peerOf(2).address.ip ? pushPull(2, [entryOf(2)], [attachment]) : 'fail';
+    };
+    stage.user(1, tableEvent(2));
+    expect(stage.row('k')).toBeUndefined();
+    expect(askedAbout(stage, 2, 2000)).toBe(1);
+    expect(roster(stage)).toContain(peerOf(2).name);
+    stage.run(2500);
+    stage.request(bulkSync(2, [tableEvent(2)]));
+    expect(stage.row('k')).toMatchObject({ value: 'v' });
+  });
+
+  test('the same by bulk sync: the network it names is enough', () => {
+    const stage = unheard();
+    stage.request(bulkSync(2, [], { unsolicited: true }));
+    expect(askedAbout(stage, 2, 2000)).toBe(1);
+  });
+
+  test('nobody is asked if the attachment comes a moment after the row', () => {
+    const stage = unheard();
+    stage.user(1, tableEvent(2));
+    stage.run(200);
+    stage.user(2, joinNetwork(2, NET, 3n));
+    expect(askedAbout(stage, 2, 5000)).toBe(0);
+  });
+
+  test('a node that does not mend it is asked once in half a minute at the most', () => {
+    const stage = unheard();
+    let asked = 0;
+    for (let second = 0; second < 25; second++) {
+      stage.user(1, tableEvent(2, { key: `k${second}` }));
+      asked += askedAbout(stage, 2, 1000);
+    }
+    // The regular push/pull may have picked it as well.
+    expect(asked).toBeGreaterThanOrEqual(1);
+    expect(asked).toBeLessThanOrEqual(2);
+  });
+
+  test('no sign: deleted rows, rows of strangers, networks that are being left', () => {
+    const stage = unheard();
+    stage.user(1, tableEvent(2, { type: 'delete' }));
+    stage.user(1, tableEvent(9));
+    stage.user(2, joinNetwork(2, NET, 3n));
+    stage.user(2, networkEvent('leave', 2, NET, 4n));
+    stage.request(bulkSync(2, [], { unsolicited: true }));
+    expect(stage.core.db.state.unheard.size).toBe(0);
+  });
+
+  test('alone on a network: one peer is asked, once', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    stage.run(3000);
+    stage.input({ kind: 'attach', network: NET });
+    expect(askedAbout(stage, 1, 3000)).toBe(1);
+    expect(askedAbout(stage, 1, 10_000)).toBe(0);
+  });
+
+  test('not alone on a network: nobody is asked', () => {
+    const stage = new Stage();
+    stage.meet(1, [NET]);
+    stage.run(3000);
+    stage.input({ kind: 'attach', network: NET });
+    expect(askedAbout(stage, 1, 3000)).toBe(0);
+  });
+});

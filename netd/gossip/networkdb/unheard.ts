@@ -1,0 +1,66 @@
+import { uniformInt } from '#base/random.ts';
+import type { Exchange } from './heal.ts';
+import type { NetworkDbState } from './state.ts';
+
+// An attachment is gossiped once (spec gossip §14.4). In a small cluster some node misses it every fiftieth time, and then
+// drops the rows of the node it does not know to be attached until a push/pull, half a minute later. The rows that came are
+// a sign of it, as is a bulk sync that names the network: whoever it is about is asked.
+
+/** The event is given this long to arrive by itself: rows and attachments travel in different packets. */
+const WAIT_MS = 1000;
+/** The same node is not asked again for this long: what it says next comes by the regular push/pull. */
+const PAUSE_MS = 30_000;
+/** Nodes waited for at a time. One answer tells of all nodes, so most will not have to be asked. */
+const MAX_NODES = 64;
+
+/** A sign that a node is on a network of ours. */
+export interface Unheard {
+  readonly networks: Set<string>;
+  askAtMs: number;
+  forgetAtMs: number;
+}
+
+/** Notes a sign that `node` is on `network`, if that is news. */
+export function noteSign(state: NetworkDbState, node: string, network: string): void {
+  const { unheard, io } = state;
+  if (state.own.get(network)?.leaving !== false || state.rosters.get(network)?.has(node)) return;
+  if (state.peers.get(node)?.status !== 'active') return;
+  const known = unheard.get(node);
+  if (known !== undefined) known.networks.add(network);
+  else if (unheard.size < MAX_NODES) {
+    const askAtMs = io.nowMs + WAIT_MS;
+    unheard.set(node, { networks: new Set([network]), askAtMs, forgetAtMs: askAtMs + PAUSE_MS });
+  }
+}
+
+/** Asks one of the nodes that have not been heard of in time what it knows; the answer tells of the others as well. */
+export function askUnheard(state: NetworkDbState, exchange: Exchange): void {
+  const { io, unheard } = state;
+  for (const [node, sign] of unheard) {
+    const peer = state.peers.get(node);
+    const isOpen = [...sign.networks].some(
+      (network) => state.own.get(network)?.leaving === false && !state.rosters.get(network)?.has(node),
+    );
+    if (peer?.status !== 'active' || !isOpen || sign.forgetAtMs <= io.nowMs) unheard.delete(node);
+    else if (sign.askAtMs <= io.nowMs) {
+      sign.askAtMs = sign.forgetAtMs;
+      exchange(peer.address, false, () => undefined);
+      return;
+    }
+  }
+}
+
+/** Asks anybody, once, about networks on which we are alone: whoever attached before us and was missed may send nothing. */
+export function lookAround(state: NetworkDbState, exchange: Exchange): void {
+  const { io } = state;
+  let alone = false;
+  for (const [network, own] of state.own) {
+    if (own.leaving || own.lookAtMs > io.nowMs) continue;
+    own.lookAtMs = Number.POSITIVE_INFINITY;
+    if ((state.rosters.get(network)?.size ?? 0) <= 1) alone = true;
+  }
+  if (!alone) return;
+  const others = [...state.peers.values()].filter((peer) => peer.status === 'active');
+  const peer = others[uniformInt(io.random, 0, others.length)];
+  if (peer !== undefined) exchange(peer.address, false, () => undefined);
+}
