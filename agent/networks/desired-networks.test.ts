@@ -162,6 +162,7 @@ describe('the place of a task on its network', () => {
             taskAliases: ['c0ffee000000', 'front'],
           },
         },
+        resolver: { servers: [], options: [], leadsOutside: false },
       },
     ]);
   });
@@ -219,10 +220,12 @@ describe('the place of a container that is no task', () => {
   });
 
   it('has its own names and no service', () => {
-    const container = { id: CONTAINER_ID, name: 'shell', hostname: 'c0ffee000000', aliases: ['sh', 'shell'] };
+    const resolver = { servers: ['192.0.2.53'], options: [], leadsOutside: false };
+    const container = { id: CONTAINER_ID, name: 'shell', hostname: 'c0ffee000000', aliases: ['sh', 'shell'], resolver };
     const { desired } = wanted([record], { containers: new Map([['task1', container]]) });
     expect(desired.attachments).toMatchObject([
       {
+        resolver,
         binding: {
           state: 'active',
           row: { name: 'shell', service: undefined, virtualIp: undefined, taskAliases: ['sh', 'c0ffee000000'] },

@@ -1,4 +1,4 @@
-import type { DesiredAttachment, DesiredNetwork, DesiredNetworks } from '#netd/desired.ts';
+import type { ContainerResolver, DesiredAttachment, DesiredNetwork, DesiredNetworks } from '#netd/desired.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
 import {
   type NetworkAttachment,
@@ -29,6 +29,7 @@ export interface NetworkFacts {
 export interface AttachedContainer extends BoundContainer {
   readonly name: string;
   readonly aliases: readonly string[];
+  readonly resolver: ContainerResolver;
 }
 
 export interface NetworksWanted {
@@ -95,11 +96,25 @@ function placeOf(
   if (task.spec?.runtime.case === 'attachment') {
     const container = facts.containers.get(task.id);
     // Without a name there is no row: peers refuse a row without one.
-    return { ...place, binding: { state: container === undefined ? 'pending' : state, row: plainRow(container) } };
+    if (container === undefined) return { ...place, binding: { state: 'pending', row: plainRow(container) } };
+    return { ...place, binding: { state, row: plainRow(container) }, resolver: container.resolver };
   }
   const id = status.runtimeStatus.case === 'container' ? status.runtimeStatus.value.containerId : '';
   const row = bindingRow(task, attachment, { id: id || undefined, hostname: facts.hostnameOf(task) });
-  return { ...place, binding: { state, row } };
+  return { ...place, binding: { state, row }, resolver: taskResolver(task) };
+}
+
+/** What the task's spec says of names, and whether a network that is not netd's leads it outside. */
+function taskResolver(task: Task): ContainerResolver {
+  const { runtime } = task.spec ?? {};
+  const dns = runtime?.case === 'container' ? runtime.value.dnsConfig : undefined;
+  return {
+    servers: dns?.nameservers ?? [],
+    options: dns?.options ?? [],
+    leadsOutside: task.networks.some(
+      ({ network }) => network?.driverState?.name !== 'overlay' && network?.spec?.internal !== true,
+    ),
+  };
 }
 
 /** The row of a container without a service (spec dataplane §6.2). */

@@ -1,0 +1,69 @@
+import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
+import { errorText } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import { createReconciler } from '#base/reconciler.ts';
+import type { Task } from '#proto/gen/swarmkit/types_pb.js';
+import type { AttachedContainer } from './desired-networks.ts';
+
+/** Finds out which containers the endpoints of attachment tasks belong to: the engine tells its drivers no names. */
+export interface AttachedContainers {
+  readonly find: (task: Task, endpointId: string) => void;
+  readonly forget: (taskId: string) => void;
+  readonly close: () => Promise<void>;
+}
+
+/** The engine shows an endpoint on a container a moment after the driver has made it. */
+const RETRY_MS = 200;
+const AT_ONCE = 4;
+
+export function createAttachedContainers(
+  engine: Engine,
+  found: (taskId: string, container: AttachedContainer) => void,
+  log: Logger,
+): AttachedContainers {
+  const wanted = new Map<string, { readonly network: string; readonly endpointId: string }>();
+  const reconciler = createReconciler({
+    pass: async (taskId) => {
+      const place = wanted.get(taskId);
+      if (place === undefined) return;
+      const container = await attachedContainer(engine, place.network, place.endpointId);
+      if (container === undefined) throw new Error(`no container has endpoint ${place.endpointId} yet`);
+      if (wanted.delete(taskId)) found(taskId, container);
+    },
+    onError: (taskId, error) => log.debug({ task: taskId, error: errorText(error) }, 'a container is not found yet'),
+    concurrency: AT_ONCE,
+    retryMs: RETRY_MS,
+  });
+  return {
+    find: (task, endpointId) => {
+      const network = task.networks[0]?.network?.spec?.annotations?.name;
+      if (network === undefined || wanted.has(task.id)) return;
+      wanted.set(task.id, { network, endpointId });
+      reconciler.mark(task.id);
+    },
+    forget: (taskId) => {
+      wanted.delete(taskId);
+      reconciler.forget(taskId);
+    },
+    close: reconciler.stop,
+  };
+}
+
+async function attachedContainer(engine: Engine, network: string, endpointId: string) {
+  const { Containers: containers } = (await engine.inspectNetwork(network)) ?? {};
+  const [id] = Object.entries(containers ?? {}).find(([, one]) => one.EndpointID === endpointId) ?? [];
+  const inspect = id === undefined ? undefined : await engine.inspectContainer(id);
+  return inspect && containerNames(inspect, network);
+}
+
+/** What others find a container by, as Docker's own nodes publish it: name, then aliases, short id and host name. */
+export function containerNames(inspect: ContainerInspect, network: string): AttachedContainer {
+  const { Id: id, Name: name, Config: config, HostConfig: host, NetworkSettings: settings } = inspect;
+  return {
+    id,
+    name: name.replace(/^\//, ''),
+    hostname: config.Hostname,
+    aliases: settings.Networks[network]?.Aliases ?? [],
+    resolver: { servers: host.Dns ?? [], options: host.DnsOptions ?? [], leadsOutside: false },
+  };
+}
