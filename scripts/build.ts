@@ -1,19 +1,21 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 /**
  * Builds dist/netd: the sources bundled to one script, the script put into a copy of the Node this project pins (Node's
  * "single executable application"). It runs on any host with that architecture and a C library, without Node or npm.
+ *
+ *   node scripts/build.ts                 dist/netd, of agent/main.ts
+ *   node scripts/build.ts ENTRY OUTPUT    another program in the same way: for tests of what only executables do
  */
 
 const root = join(import.meta.dirname, '..');
-const dist = join(root, 'dist');
-const bundle = join(dist, 'netd.cjs');
-const blob = join(dist, 'netd.blob');
-const executable = join(dist, 'netd');
+const [entry = join(root, 'agent', 'main.ts'), executable = join(root, 'dist', 'netd')] = process.argv.slice(2);
+const bundle = `${executable}.cjs`;
+const blob = `${executable}.blob`;
 
 /** The name Node looks for in its own executable (Node documentation, "Single executable applications"). */
 const SEA_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
@@ -25,7 +27,7 @@ const run = promisify(execFile);
 
 async function main(): Promise<void> {
   const startedMs = performance.now();
-  await mkdir(dist, { recursive: true });
+  await mkdir(dirname(executable), { recursive: true });
   say('bundling');
   await bundleSources();
   say('putting it into a copy of Node');
@@ -33,13 +35,14 @@ async function main(): Promise<void> {
   const { stdout } = await run(executable, ['version']);
   const { size } = await stat(executable);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  say(`dist/netd is built: ${stdout.trim().split('\n')[0]}, ${Math.round(size / 2 ** 20)} MiB, ${seconds} s`);
+  const name = relative(root, executable);
+  say(`${name} is built: ${stdout.trim().split('\n')[0]}, ${Math.round(size / 2 ** 20)} MiB, ${seconds} s`);
 }
 
 async function bundleSources(): Promise<void> {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   await build({
-    entryPoints: [join(root, 'agent', 'main.ts')],
+    entryPoints: [entry],
     outfile: bundle,
     bundle: true,
     platform: 'node',
@@ -48,7 +51,7 @@ async function bundleSources(): Promise<void> {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
-    define: { NETD_VERSION: JSON.stringify(version), 'import.meta.main': 'true' },
+    define: { NETD_VERSION: JSON.stringify(version), 'import.meta.main': 'true', 'import.meta.url': '""' },
     logLevel: 'warning',
     plugins: [
       {
@@ -64,8 +67,9 @@ async function bundleSources(): Promise<void> {
 }
 
 async function makeExecutable(): Promise<void> {
-  const config = join(dist, 'sea-config.json');
-  const seaConfig = { main: bundle, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true };
+  const config = `${executable}.sea.json`;
+  const assets = nativeParts();
+  const seaConfig = { main: bundle, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, assets };
   await writeFile(config, JSON.stringify(seaConfig));
   await run(process.execPath, ['--experimental-sea-config', config]);
   const unfinished = `${executable}.new`;
@@ -75,6 +79,16 @@ async function makeExecutable(): Promise<void> {
   await run(postject, [unfinished, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', SEA_FUSE]);
   await rename(unfinished, executable);
   await Promise.all([config, blob].map((path) => rm(path)));
+}
+
+/** The libraries netd/kernel/native.ts loads, by the names it asks for: those of the architecture this runs on. */
+function nativeParts(): Readonly<Record<string, string>> {
+  const modules = join(root, 'node_modules');
+  const { arch } = process;
+  return {
+    'koffi.node': join(modules, '@koromix', `koffi-linux-${arch}`, `linux_${arch}`, 'koffi.node'),
+    'netlink.node': join(modules, 'netlink', 'prebuilds', `linux-${arch}`, 'node.napi.node'),
+  };
 }
 
 function say(text: string): void {
