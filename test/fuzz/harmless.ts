@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { MsgpackReader } from '#netd/gossip/wire/msgpack-read.ts';
 import {
   decodeBulkSync,
   decodeEnvelope,
@@ -8,6 +9,7 @@ import {
 import { eachMessage } from '#netd/gossip/wire/packet.ts';
 import { decodePushPull } from '#netd/gossip/wire/push-pull.ts';
 import { decodeSwim } from '#netd/gossip/wire/swim-decode.ts';
+import { SwimFields } from '#netd/gossip/wire/swim-fields.ts';
 import { MESSAGE_TYPE } from '#netd/gossip/wire/swim-message.ts';
 import { decodeUserStream } from '#netd/gossip/wire/user-stream.ts';
 
@@ -48,10 +50,10 @@ export function assertHarmlessStream(message: Buffer, self: string): void {
       return;
     case MESSAGE_TYPE.pushPull: {
       const state = decodePushPull(message);
-      // The decoder leaves out entries with short versions: none may be missing.
-      const announced =
-        message.readUInt8(message.indexOf('Nodes') + 5) < 0x80 ? message[message.indexOf('Nodes') + 5] : undefined;
-      if (announced !== undefined) assert.equal(state.nodes.length, announced);
+      const header = new SwimFields(new MsgpackReader(message, 1));
+      // The decoder leaves out entries with short versions: none may be missing. A peer trusts both numbers.
+      assert.equal(state.nodes.length, header.Nodes);
+      assert.equal(state.userState.length, header.UserStateLen);
       for (const node of state.nodes) assert.equal(node.versions.length, 6);
       assert(state.userState.length > 0, 'push/pull without user state');
       assertHarmlessEnvelope(state.userState, true, self);

@@ -1,17 +1,30 @@
-import { seededRandom } from '#base/random.ts';
+import assert from 'node:assert/strict';
+import { type Random, seededRandom } from '#base/random.ts';
 import { Core, type Input } from '#netd/gossip/core.ts';
+import { FrameReader } from '#netd/gossip/frame-reader.ts';
 import { decodeEndpoint, decodeOverlayPeer } from '#netd/gossip/records.ts';
+import { decodeCompound } from '#netd/gossip/wire/compound.ts';
 import { decompress } from '#netd/gossip/wire/compress.ts';
 import { DecodeError } from '#netd/gossip/wire/decode-error.ts';
 import { frameLength, openFrame } from '#netd/gossip/wire/frame.ts';
 import { GOLDEN_WORLD, golden } from '#netd/gossip/wire/golden-vectors.ts';
+import {
+  decodeBulkSync,
+  decodeEnvelope,
+  decodeNetworkEvent,
+  decodeNetworkPushPull,
+  decodeNodeEvent,
+  decodeTableEvent,
+  eachInCompound,
+} from '#netd/gossip/wire/networkdb-decode.ts';
 import { encodeEnvelope, encodeNetworkEvent } from '#netd/gossip/wire/networkdb-encode.ts';
 import { eachMessage, openPacket } from '#netd/gossip/wire/packet.ts';
+import { decodePushPull } from '#netd/gossip/wire/push-pull.ts';
 import { open, seal } from '#netd/gossip/wire/seal.ts';
-import { decodeSwim } from '#netd/gossip/wire/swim-decode.ts';
+import { decodeErr, decodeSwim } from '#netd/gossip/wire/swim-decode.ts';
 import { encodeSwim } from '#netd/gossip/wire/swim-encode.ts';
 import { DOCKER_VERSIONS, MAX_U32, NO_META } from '#netd/gossip/wire/swim-message.ts';
-import { encodeUserPacket } from '#netd/gossip/wire/user-stream.ts';
+import { decodeUserStream, encodeUserPacket } from '#netd/gossip/wire/user-stream.ts';
 import { assertHarmlessPacket, assertHarmlessStream } from './harmless.ts';
 
 const { key, nonce, network, nodeA, nodeB, ipA, ipB, port } = GOLDEN_WORLD;
@@ -21,15 +34,42 @@ const CORE_LIFE = 20_000;
 /** Simulated time between two inputs. */
 const STEP_MS = 30;
 
+/** Everything that reads bytes of strangers, fed directly: through the core the inner ones are reached only by lucky inputs. */
+const DECODERS: readonly ((input: Buffer) => unknown)[] = [
+  (input) => openPacket(input, [key]),
+  (input) => openPacket(seal(input, key, nonce), [key]),
+  (input) => open(input, [key], { allowPadded: true }),
+  frameLength,
+  (input) => openFrame(input, [key]),
+  (input) => decompress(input, 1 << 20),
+  decodeCompound,
+  decodeSwim,
+  decodeErr,
+  decodePushPull,
+  decodeUserStream,
+  decodeEnvelope,
+  decodeNodeEvent,
+  decodeNetworkEvent,
+  decodeTableEvent,
+  decodeBulkSync,
+  (input) => decodeNetworkPushPull(input, () => undefined),
+  (input) => [...eachInCompound(input)],
+  decodeEndpoint,
+  decodeOverlayPeer,
+];
+
 /** Every way bytes can come in. Only a DecodeError may come out, and nothing that harms a peer. */
 export class FuzzTarget {
   #core: Core | undefined;
   #nowMs = 0;
   #life = 0;
   #seed: number;
+  /** For what is not the core's. */
+  readonly #random: Random;
 
   constructor(seed: number) {
     this.#seed = seed;
+    this.#random = seededRandom(seed);
   }
 
   /** Members, rows and queued messages held at the moment: what must not grow without bound. */
@@ -46,14 +86,8 @@ export class FuzzTarget {
   }
 
   run(input: Buffer): void {
-    quietly(() => openPacket(input, [key]));
-    quietly(() => openPacket(seal(input, key, nonce), [key]));
-    quietly(() => open(input, [key], { allowPadded: true }));
-    quietly(() => frameLength(input));
-    quietly(() => openFrame(input, [key]));
-    quietly(() => decompress(input, 1 << 20));
-    decodeEndpoint(input);
-    decodeOverlayPeer(input);
+    for (const decode of DECODERS) quietly(() => decode(input));
+    this.#inPieces(input);
     const header = Buffer.from([10, 0, 0, 0, 0]);
     header.writeUInt32BE(input.length + 29, 1);
     quietly(() => openFrame(Buffer.concat([header, seal(input, key, nonce, header)]), [key]));
@@ -63,6 +97,25 @@ export class FuzzTarget {
     this.#step({ kind: 'request', id: this.#life, message: input });
     this.#nowMs += STEP_MS;
     this.#step({ kind: 'tick' });
+  }
+
+  /** A stream's bytes come in pieces of any size: how they are cut must make no difference. */
+  #inPieces(input: Buffer): void {
+    const whole = outcome(() => new FrameReader().push(input));
+    const reader = new FrameReader();
+    const pieces = outcome(() => {
+      for (let at = 0; at < input.length; ) {
+        // Small pieces where the header is, then larger ones.
+        const end =
+          at < 8 ? at + 1 + Math.floor(this.#random() * 3) : at + 1 + Math.floor(this.#random() * input.length);
+        const frame = reader.push(input.subarray(at, end));
+        if (frame !== undefined) return frame;
+        at = end;
+      }
+      return undefined;
+    });
+    assert.deepEqual(pieces, whole);
+    assert(reader.receivedBytes <= input.length);
   }
 
   #step(input: Input): void {
@@ -138,5 +191,15 @@ function quietly(decode: () => unknown): void {
     decode();
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
+  }
+}
+
+/** What came out, or the refusal in words. */
+function outcome<T>(decode: () => T): T | string {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return error.message;
   }
 }
