@@ -85,6 +85,15 @@ function engine(fact: EngineFact): Problem[] {
           mend: 'Start it ("systemctl start docker"), or name another address with "engine" in netd.yaml.',
         },
       ];
+    case 'stuck':
+      return [
+        {
+          ...at,
+          code: 'engine-stuck',
+          what: fact.error ?? `the engine at ${fact.address} takes calls and does not answer them`,
+          mend: 'Restart it ("systemctl restart docker"); with live-restore, containers keep running meanwhile.',
+        },
+      ];
     case 'not-an-engine':
       return [
         {

@@ -107,6 +107,7 @@ describe('problemsOf', () => {
     ['a heartbeat almost late', { ...READY, session: { ...SESSION, lastHeartbeatAt: ago(14 * SECOND) } }, []],
     ['an engine not asked yet', { ...READY, engine: { ...ENGINE, state: 'connecting' } }, []],
     ['no engine', { ...READY, engine: { ...ENGINE, state: 'down' } }, ['error engine-down']],
+    ['an engine that hangs', { ...READY, engine: { ...ENGINE, state: 'stuck' } }, ['error engine-stuck']],
     ['something else', { ...READY, engine: { ...ENGINE, state: 'not-an-engine' } }, ['error not-an-engine']],
     ['an old engine', { ...READY, engine: { ...ENGINE, state: 'too-old' } }, ['error engine-too-old']],
     [

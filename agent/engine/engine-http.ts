@@ -1,15 +1,15 @@
 import { Agent, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { NetdError } from '#base/errors.ts';
-import { EngineError, EngineUnreachable } from './engine-error.ts';
+import { EngineError, EngineStuck, EngineUnreachable } from './engine-error.ts';
 
 /**
  * The engine's HTTP API as plain calls. Docker's own client library for Node describes each request to a debug log that
  * nobody reads, at a price that grows with every connection; this is what remains when that is left out.
  */
 export interface EngineHttp {
-  /** Sends the request and reads the JSON answer; an empty answer is `undefined`. */
-  readonly json: (method: Method, path: string, extras?: RequestExtras) => Promise<unknown>;
-  /** Sends the request and gives the answer's body as it comes. */
+  /** Sends the request and reads the JSON answer, all within `limitMs`; an empty answer is `undefined`. */
+  readonly json: (method: Method, path: string, limitMs: number, extras?: RequestExtras) => Promise<unknown>;
+  /** Sends the request and gives the answer's body as it comes, for as long as the caller has the patience. */
   readonly stream: (
     method: Method,
     path: string,
@@ -29,10 +29,12 @@ export interface RequestExtras {
 
 /** Longest JSON answer taken: a list of ten thousand containers has a tenth of it. */
 const LONGEST_ANSWER_BYTES = 256 * 1024 * 1024;
+/** The longest delay setTimeout takes: a task may be given weeks to stop. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @throws NetdError `bad-engine-address`; the calls reject with EngineError (any status but 2xx and 304),
- *   EngineUnreachable, or `signal.reason`
+ *   EngineUnreachable, EngineStuck, or `signal.reason`
  */
 export function createEngineHttp(address: string): EngineHttp {
   const agent = new Agent({ keepAlive: true });
@@ -59,7 +61,7 @@ export function createEngineHttp(address: string): EngineHttp {
         },
         resolve,
       );
-      sent.once('error', (error) => reject(signal?.aborted ? signal.reason : new EngineUnreachable(address, error)));
+      sent.on('error', (error) => reject(signal?.aborted ? signal.reason : new EngineUnreachable(address, error)));
       sent.end(payload);
     });
 
@@ -85,12 +87,27 @@ export function createEngineHttp(address: string): EngineHttp {
     throw new EngineError(`${method} ${path}`, status, messageOf(await read(answer, extras.signal)));
   };
 
+  /** The whole text of the answer. */
+  const text = async (method: Method, path: string, limitMs: number, extras: RequestExtras): Promise<string> => {
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new EngineStuck(address, `answered ${method} ${path}`, limitMs)),
+      Math.min(limitMs, LONGEST_TIMER_MS),
+    );
+    const signal = extras.signal ? AbortSignal.any([extras.signal, late.signal]) : late.signal;
+    try {
+      return await read(await accepted(method, path, { ...extras, signal }), signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
   return {
-    json: async (method, path, extras = {}) => {
-      const text = await read(await accepted(method, path, extras), extras.signal);
-      if (text === '') return undefined;
+    json: async (method, path, limitMs, extras = {}) => {
+      const answer = await text(method, path, limitMs, extras);
+      if (answer === '') return undefined;
       try {
-        return JSON.parse(text) as unknown;
+        return JSON.parse(answer) as unknown;
       } catch {
         return undefined; // `OK` and the like; whoever needs an object checks for one
       }

@@ -1,8 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 
-/** What a path answers: a body, a status, or nothing at all. */
-export type Answer = { readonly json: unknown } | { readonly status: number; readonly text: string } | 'silence';
+/** What a path answers: a body, a status, the beginning of an answer that goes on with `goOn`, or nothing at all. */
+export type Answer =
+  | { readonly json: unknown }
+  | { readonly status: number; readonly text: string }
+  | { readonly begins: string }
+  | 'silence';
 
 export const VERSION = { Version: '28.5.2', ApiVersion: '1.51' };
 export const INFO = {
@@ -29,6 +33,7 @@ export class EngineServer implements AsyncDisposable {
   /** Every request, in order. */
   readonly requests: string[] = [];
   readonly #listeners = new Set<ServerResponse>();
+  readonly #begun = new Set<ServerResponse>();
   #server: Server | undefined;
 
   constructor(path: string) {
@@ -52,6 +57,7 @@ export class EngineServer implements AsyncDisposable {
       if (answer === 'silence') return;
       if (answer !== undefined) {
         if ('json' in answer) response.end(JSON.stringify(answer.json));
+        else if ('begins' in answer) this.#begin(response, answer.begins);
         else response.writeHead(answer.status).end(answer.text);
         return;
       }
@@ -65,6 +71,22 @@ export class EngineServer implements AsyncDisposable {
     });
     this.#server = server;
     return new Promise((resolve) => server.listen(this.path, resolve));
+  }
+
+  /** How many answers have begun and not ended. */
+  get begun(): number {
+    return this.#begun.size;
+  }
+
+  /** More of every answer that has begun. */
+  goOn(text: string): void {
+    for (const response of this.#begun) response.write(text);
+  }
+
+  #begin(response: ServerResponse, text: string): void {
+    response.write(text);
+    this.#begun.add(response);
+    response.on('close', () => this.#begun.delete(response));
   }
 
   event(action: string, id: string): void {

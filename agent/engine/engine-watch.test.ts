@@ -140,8 +140,9 @@ describe('createEngineWatch', () => {
     await clock.advance(30_000);
     await comes('down');
     expect(problem()).toMatchObject({
-      code: 'engine-unreachable',
+      code: 'engine-stuck',
       message: expect.stringContaining('has not answered for 30 s'),
+      mend: expect.stringContaining('systemctl restart docker'),
     });
     delete server.answers[path];
     if (path === '/version') server.answers[path] = { json: VERSION };

@@ -4,7 +4,7 @@ import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Engine, EngineInfo } from './engine.ts';
 import { LEAST_API_VERSION } from './engine.ts';
-import { EngineError, EngineUnreachable } from './engine-error.ts';
+import { EngineError, EngineStuck, EngineUnreachable } from './engine-error.ts';
 import type { EngineEvent } from './events.ts';
 
 /** What an engine that answers has told of itself. */
@@ -106,10 +106,7 @@ export function createEngineWatch(options: EngineWatchOptions): EngineWatch {
   const answered = async <T>(signal: AbortSignal, work: (limited: AbortSignal) => Promise<T>): Promise<T> => {
     const limit = new AbortController();
     const done = new AbortController();
-    const late = new EngineUnreachable(
-      engine.address,
-      new Error(`it takes calls, but has not answered for ${ANSWER_TIMEOUT_MS / 1000} s`),
-    );
+    const late = new EngineStuck(engine.address, 'answered', ANSWER_TIMEOUT_MS);
     clock.sleep(ANSWER_TIMEOUT_MS, AbortSignal.any([signal, done.signal])).then(
       () => limit.abort(late),
       () => {}, // answered in time, or no longer wanted

@@ -1,14 +1,15 @@
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import pLimit from 'p-limit';
 import { EngineError, EngineUnreachable, isNotFound } from './engine-error.ts';
 import { createEngineHttp } from './engine-http.ts';
 import { type EngineEvent, parseEvents } from './events.ts';
+import { createGate } from './gate.ts';
 
 /**
  * The Docker engine of this host, over its HTTP API. Each method is one API call; a container or network that is not
- * there is `undefined`, every other failure an EngineError (it said no) or EngineUnreachable (it said nothing).
+ * there is `undefined`, every other failure an EngineError (it said no) or EngineUnreachable (it said nothing, in time: engines
+ * are known to lock up, as a whole or one container, and no call but a stream may wait for that for ever).
  */
 export interface Engine {
   /** Where the engine listens, as given: `unix:///var/run/docker.sock`. */
@@ -32,7 +33,7 @@ export interface Engine {
 
   readonly hasImage: (reference: string) => Promise<boolean>;
   /**
-   * Pulls and waits for the end.
+   * Pulls and waits for the end, however long it takes, while there is progress.
    * @param auth the registry credentials as the engine takes them (X-Registry-Auth: URL-safe base64 of JSON), if any
    */
   readonly pullImage: (reference: string, auth: string | undefined, signal: AbortSignal) => Promise<void>;
@@ -93,74 +94,108 @@ export const LEAST_API_VERSION = '1.41';
  */
 const MOST_STARTS = Math.max(12, 4 * availableParallelism());
 
+/**
+ * A start that takes longer waits for something else than the processor (a mount, a plugin, a lock that never comes free), and
+ * others should not wait with it.
+ */
+const LONGEST_PLACE_MS = 15_000;
+
+/** For what the engine only looks up. Looking at a container waits for a start or stop of it that is under way. */
+const LOOK_LIMIT_MS = 60_000;
+/** For what the engine has to do. Given up is only the waiting: whoever asks again finds what has come about. */
+const WORK_LIMIT_MS = 120_000;
+/** What the engine grants a container to stop when nobody says otherwise. */
+const STOP_GRACE_SEC = 10;
+/** An engine tells the progress of a pull many times a second, but says nothing while a registry keeps it waiting. */
+const PULL_SILENCE_MS = 5 * 60_000;
+
 /** @throws NetdError `bad-engine-address` */
 export function createEngine(address: string): Engine {
   const http = createEngineHttp(address);
-  const heavy = pLimit(MOST_STARTS);
+  const heavy = createGate(MOST_STARTS, LONGEST_PLACE_MS);
 
   return {
     address,
-    version: async (signal) => (await http.json('GET', '/version', within(signal))) as Docker.DockerVersion,
-    info: async (signal) => (await http.json('GET', '/info', within(signal))) as EngineInfo,
+    version: async (signal) =>
+      (await http.json('GET', '/version', LOOK_LIMIT_MS, within(signal))) as Docker.DockerVersion,
+    info: async (signal) => (await http.json('GET', '/info', LOOK_LIMIT_MS, within(signal))) as EngineInfo,
     plugins: async (signal) => {
-      const plugins = (await http.json('GET', '/plugins', within(signal))) as readonly Docker.PluginInfo[] | undefined;
-      return (plugins ?? []).filter((plugin) => plugin.Enabled === true);
+      const plugins = await http.json('GET', '/plugins', LOOK_LIMIT_MS, within(signal));
+      return ((plugins ?? []) as readonly Docker.PluginInfo[]).filter((plugin) => plugin.Enabled === true);
     },
     events: async (signal) => {
       const filters = JSON.stringify({ type: ['container'], event: TASK_EVENTS });
       return readEvents(address, await http.stream('GET', '/events', { query: { filters }, signal }), signal);
     },
     createContainer: async (name, body) => {
-      const created = await heavy(() => http.json('POST', '/containers/create', { query: { name }, body }));
+      const created = await heavy(() =>
+        http.json('POST', '/containers/create', WORK_LIMIT_MS, { query: { name }, body }),
+      );
       return { id: (created as { readonly Id: string }).Id };
     },
     inspectContainer: async (id) =>
-      (await found(http.json('GET', `/containers/${encodeURIComponent(id)}/json`))) as ContainerInspect,
+      (await found(http.json('GET', `/containers/${encodeURIComponent(id)}/json`, LOOK_LIMIT_MS))) as ContainerInspect,
     listContainers: async (label) => {
       const filters = JSON.stringify({ label: [label] });
-      return (await http.json('GET', '/containers/json', { query: { all: true, filters } })) as Docker.ContainerInfo[];
+      const query = { all: true, filters };
+      return (await http.json('GET', '/containers/json', LOOK_LIMIT_MS, { query })) as Docker.ContainerInfo[];
     },
     startContainer: async (id) => {
-      await heavy(() => http.json('POST', `/containers/${encodeURIComponent(id)}/start`));
+      await heavy(() => http.json('POST', `/containers/${encodeURIComponent(id)}/start`, WORK_LIMIT_MS));
     },
     stopContainer: async (id, timeoutSec) => {
       await found(
         http.json(
           'POST',
           `/containers/${encodeURIComponent(id)}/stop`,
+          (timeoutSec ?? STOP_GRACE_SEC) * 1000 + WORK_LIMIT_MS,
           timeoutSec === undefined ? {} : { query: { t: timeoutSec } },
         ),
       );
     },
     removeContainer: async (id) => {
-      await found(http.json('DELETE', `/containers/${encodeURIComponent(id)}`, { query: { force: true, v: true } }));
+      const query = { force: true, v: true };
+      await found(http.json('DELETE', `/containers/${encodeURIComponent(id)}`, WORK_LIMIT_MS, { query }));
     },
     containerLogs: (id, options, signal) =>
       http.stream('GET', `/containers/${encodeURIComponent(id)}/logs`, {
         query: { ...options, timestamps: true },
         signal,
       }),
-    hasImage: async (reference) => (await found(http.json('GET', `/images/${reference}/json`))) !== undefined,
+    hasImage: async (reference) =>
+      (await found(http.json('GET', `/images/${reference}/json`, LOOK_LIMIT_MS))) !== undefined,
     pullImage: async (reference, auth, signal) => {
       const headers = auth === undefined ? {} : { 'x-registry-auth': auth };
       const query = { fromImage: reference };
-      const progress = await http.stream('POST', '/images/create', { query, headers, signal });
-      await pullEnd(address, progress, signal);
+      const silence = new AbortController();
+      const words = `the pull of ${reference} has not made any progress for ${PULL_SILENCE_MS / 60_000} minutes`;
+      const patience = setTimeout(() => silence.abort(new EngineError('pull image', 504, words)), PULL_SILENCE_MS);
+      const inside = AbortSignal.any([signal, silence.signal]);
+      try {
+        const progress = await http.stream('POST', '/images/create', { query, headers, signal: inside });
+        await pullEnd(address, progress, inside, () => patience.refresh());
+      } finally {
+        clearTimeout(patience);
+      }
     },
     createVolume: async (body) => {
-      const volume = (await http.json('POST', '/volumes/create', { body })) as { readonly Driver?: string };
+      const volume = (await http.json('POST', '/volumes/create', WORK_LIMIT_MS, { body })) as {
+        readonly Driver?: string;
+      };
       return { driver: volume.Driver ?? '' };
     },
     inspectNetwork: async (name) =>
-      (await found(http.json('GET', `/networks/${encodeURIComponent(name)}`))) as Docker.NetworkInspectInfo,
+      (await found(
+        http.json('GET', `/networks/${encodeURIComponent(name)}`, LOOK_LIMIT_MS),
+      )) as Docker.NetworkInspectInfo,
     createNetwork: async (body) => {
-      await http.json('POST', '/networks/create', { body });
+      await http.json('POST', '/networks/create', WORK_LIMIT_MS, { body });
     },
     removeNetwork: async (name) => {
-      await found(http.json('DELETE', `/networks/${encodeURIComponent(name)}`));
+      await found(http.json('DELETE', `/networks/${encodeURIComponent(name)}`, WORK_LIMIT_MS));
     },
     connectNetwork: async (network, body) => {
-      await http.json('POST', `/networks/${encodeURIComponent(network)}/connect`, { body });
+      await http.json('POST', `/networks/${encodeURIComponent(network)}/connect`, WORK_LIMIT_MS, { body });
     },
     close: http.close,
   };
@@ -195,11 +230,19 @@ async function found(answer: Promise<unknown>): Promise<unknown> {
 }
 
 /** The pull's progress is JSON messages one after the other; one with an `error` member ends a pull that failed. */
-async function pullEnd(address: string, progress: Readable, signal: AbortSignal): Promise<void> {
+async function pullEnd(
+  address: string,
+  progress: Readable,
+  signal: AbortSignal,
+  onProgress: () => void,
+): Promise<void> {
   let tail = '';
   try {
     // Only the last message can be an error, and it is short: keep what may be its beginning.
-    for await (const chunk of progress) tail = (tail + String(chunk)).slice(-8192);
+    for await (const chunk of progress) {
+      onProgress();
+      tail = (tail + String(chunk)).slice(-8192);
+    }
   } catch (error) {
     throw signal.aborted ? signal.reason : new EngineUnreachable(address, error);
   }

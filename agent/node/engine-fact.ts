@@ -20,12 +20,13 @@ export function engineFact(address: string, state: EngineState): EngineFact {
   };
 }
 
-const REFUSALS: Readonly<Record<string, EngineStateName>> = {
+const KINDS_OF_DOWN: Readonly<Record<string, EngineStateName>> = {
+  'engine-stuck': 'stuck',
   'not-an-engine': 'not-an-engine',
   'engine-too-old': 'too-old',
   'engine-in-swarm': 'in-swarm-mode',
 };
 
 function stateName(state: EngineState): EngineStateName {
-  return state.kind === 'down' ? (REFUSALS[state.error.code] ?? 'down') : state.kind;
+  return state.kind === 'down' ? (KINDS_OF_DOWN[state.error.code] ?? 'down') : state.kind;
 }

@@ -12,6 +12,7 @@ import {
 import type { VolumeAssignment } from '#proto/gen/swarmkit/types_pb.js';
 import { callServerStream, callUnary } from '#proto/grpc.ts';
 import type { Assignments, TakenAssignments } from './assignments.ts';
+import { RPC_TIMEOUT_MS } from './heartbeat.ts';
 import { grpcCode } from './session-end.ts';
 
 /** The Assignments call, its messages decoded by us: see AssignmentsFrame. */
@@ -55,7 +56,9 @@ export async function runAssignments(
   async function confirmUnpublished(volumes: readonly VolumeAssignment[]): Promise<void> {
     const updates = volumes.map(({ id }) => ({ id, unpublished: true }));
     try {
-      await callUnary(client, Dispatcher.method.updateVolumeStatus, { sessionId, updates }, { signal });
+      // The next assignments wait for this: without a limit, a manager that never answers would have sent its last ones.
+      const limits = { timeoutMs: RPC_TIMEOUT_MS, signal };
+      await callUnary(client, Dispatcher.method.updateVolumeStatus, { sessionId, updates }, limits);
     } catch (error) {
       if (grpcCode(error) !== Code.UNIMPLEMENTED) throw error;
     }

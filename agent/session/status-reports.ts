@@ -7,6 +7,11 @@ import { grpcCode, grpcText } from './session-end.ts';
 
 /** A status is a few hundred bytes, a manager takes 4 MiB a request: a thousand leave room for long error texts. */
 const MOST_UPDATES = 1000;
+/**
+ * A manager takes statuses into a queue, which takes it milliseconds, and under heavy load seconds. One that does not answer for
+ * longer, while it answers heartbeats, would have this node appear alive and its tasks not move: another session is better.
+ */
+const TAKE_LIMIT_MS = 30_000;
 
 /** Empties the outbox to the manager as it fills; rejects with the failure that ends the session (spec §3.11, §7.3). */
 export async function runStatusReports(
@@ -24,7 +29,8 @@ export async function runStatusReports(
 
   async function deliver(updates: readonly StatusUpdate[]): Promise<void> {
     try {
-      await callUnary(client, Dispatcher.method.updateTaskStatus, { sessionId, updates: [...updates] }, { signal });
+      const limits = { timeoutMs: TAKE_LIMIT_MS, signal };
+      await callUnary(client, Dispatcher.method.updateTaskStatus, { sessionId, updates: [...updates] }, limits);
     } catch (error) {
       const code = grpcCode(error);
       // Session or task gone on the other side: the next registration tells all statuses again.

@@ -1,4 +1,4 @@
-import { EngineError, EngineUnreachable } from '#agent/engine/engine-error.ts';
+import { EngineError, EngineStuck, EngineUnreachable } from '#agent/engine/engine-error.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
 import type { Health, ObservedContainer } from './observed.ts';
 import type { TaskOperations } from './operations.ts';
@@ -38,6 +38,8 @@ export class EngineOfValues {
   /** Every operation waits for this before and after it does its work. */
   turn: () => Promise<void> = async () => {};
   reachable = true;
+  /** Tasks whose containers the engine does not answer for: every call ends when it was waited for long enough. */
+  readonly stuck = new Set<string>();
   /** False: what tasks are made of depends on facts the engine has not told yet. */
   known = true;
   /** Told after every change, as the engine's events are. */
@@ -73,15 +75,16 @@ export class EngineOfValues {
 
   operations(): TaskOperations {
     const life = this.#life;
-    const act = async <T>(work: () => T | Promise<T>): Promise<T> => {
-      await this.#pass(life);
-      const result = await work();
-      await this.#pass(life);
-      return result;
-    };
     return {
       resolve: (task: Task) => {
         const { id } = task;
+        const act = async <T>(work: () => T | Promise<T>): Promise<T> => {
+          await this.#pass(life);
+          if (this.stuck.has(id)) throw new EngineStuck('unix:///values', 'answered', 60_000);
+          const result = await work();
+          await this.#pass(life);
+          return result;
+        };
         const behaviour = () => this.behaviours.get(id) ?? {};
         if (!this.known) throw new EngineUnreachable('unix:///values', new Error('not asked yet'));
         const { unresolvable } = behaviour();

@@ -5,7 +5,7 @@ import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
-import { EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
+import { EngineStuck, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
 import { errorText, isErrno } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
@@ -102,7 +102,10 @@ async function observe(engine: Engine, name: string): Promise<ContainerFacts> {
   return { container: observedContainer(inspect), ports: boundPorts(inspect?.NetworkSettings.Ports) };
 }
 
-/** A name that is taken is our own container, created before a crash. */
+/**
+ * A name that is taken is our own container, created before a crash. A name that is taken by no container is that of one the engine
+ * is still making: on a request of ours that nobody waits for any more.
+ */
 async function createContainer(engine: Engine, plan: ContainerPlan): Promise<ContainerFacts> {
   try {
     const { id } = await engine.createContainer(plan.name, plan.create);
@@ -110,8 +113,9 @@ async function createContainer(engine: Engine, plan: ContainerPlan): Promise<Con
   } catch (error) {
     if (!isConflict(error)) throw error;
     const facts = await observe(engine, plan.name);
-    if (facts.container.kind === 'absent') throw error;
-    return facts;
+    if (facts.container.kind !== 'absent') return facts;
+    if (/in use/.test(errorText(error))) throw new EngineStuck(engine.address, `finished making ${plan.name}`);
+    throw error;
   }
 }
 

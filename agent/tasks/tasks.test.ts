@@ -163,6 +163,104 @@ describe('a task', () => {
     expect(lastOf('t')?.err).toBe(err);
   });
 
+  describe('whose container the engine does not answer for', () => {
+    const STUCK = 'the Docker engine at unix:///values takes calls, but has not answered for 60 s';
+    beforeEach(() => {
+      engine.behaviours.set('t', { health: 'starting' });
+      engine.stuck.add('t');
+    });
+    const again = async () => {
+      tasks.mark('t');
+      await tasks.idle();
+    };
+
+    it('says what it waits for, once, and goes on when the engine does', async () => {
+      await start();
+      for (let i = 0; i < 3; i++) await again();
+      expect(statesOf('t')).toEqual(['ACCEPTED', 'PREPARING', 'PREPARING']);
+      expect(lastOf('t')).toMatchObject({ message: 'preparing', err: STUCK });
+      engine.stuck.clear();
+      await again();
+      expect(statesOf('t').slice(2)).toEqual(['PREPARING', 'READY', 'STARTING', 'RUNNING']);
+      expect(lastOf('t')?.err).toBe('');
+    });
+
+    it('holds no other task up', async () => {
+      assign(taskOf('t'), taskOf('u'));
+      await comesTo('u', S.RUNNING);
+    });
+
+    it.each([
+      ['before it was made', S.PREPARING, S.REJECTED],
+      ['while it starts', S.STARTING, S.FAILED],
+    ])('is given up after ten minutes %s, so that the manager starts another', async (_, state, end) => {
+      engine.stuck.clear();
+      if (state === S.STARTING) await start({ health: 'starting' });
+      engine.stuck.add('t');
+      await start({ health: 'starting' });
+      await again();
+      expect(stateOf('t')).toBe(state);
+      await clock.advance(10 * 60_000 - 1);
+      await again();
+      expect(stateOf('t')).toBe(state);
+      await clock.advance(1);
+      await again();
+      expect(lastOf('t')).toMatchObject({ state: end, err: STUCK });
+    });
+
+    it('counts the ten minutes anew after a pass that came to its end', async () => {
+      engine.stuck.clear();
+      await start({ health: 'starting' });
+      for (let i = 0; i < 3; i++) {
+        engine.stuck.add('t');
+        await again();
+        await clock.advance(9 * 60_000);
+        engine.stuck.clear();
+        await again();
+      }
+      engine.stuck.add('t');
+      await again();
+      expect(stateOf('t')).toBe(S.STARTING);
+    });
+
+    it('stays what it is while it runs or is to stop, however long that takes', async () => {
+      engine.stuck.clear();
+      await start();
+      engine.stuck.add('t');
+      want('t', S.SHUTDOWN);
+      await tasks.idle();
+      await clock.advance(3_600_000);
+      await again();
+      expect(lastOf('t')).toMatchObject({ state: S.RUNNING, err: STUCK });
+      engine.stuck.clear();
+      await again();
+      expect(lastOf('t')).toMatchObject({ state: S.SHUTDOWN, err: '' });
+    });
+
+    it('says nothing of its own once it is over', async () => {
+      engine.stuck.clear();
+      await start();
+      engine.exit('t', 3);
+      await tasks.idle();
+      const told = lastOf('t');
+      engine.stuck.add('t');
+      want('t', S.SHUTDOWN);
+      await tasks.idle();
+      expect(lastOf('t')).toBe(told);
+    });
+
+    it('runs again without a word when the engine has answered', async () => {
+      engine.stuck.clear();
+      await start();
+      engine.stuck.add('t');
+      await again();
+      expect(lastOf('t')).toMatchObject({ state: S.RUNNING, err: STUCK });
+      engine.stuck.clear();
+      await again();
+      expect(lastOf('t')).toMatchObject({ state: S.RUNNING, message: 'started', err: '' });
+    });
+  });
+
   it('that was stopped for its health says so also when netd was restarted in between', async () => {
     await start({ health: 'healthy', stopCode: 137 });
     engine.turn = () => new Promise(() => {}); // the stop is asked for, and no more

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { EngineUnreachable } from '#agent/engine/engine-error.ts';
+import { EngineStuck, EngineUnreachable } from '#agent/engine/engine-error.ts';
 import type { Clock } from '#base/clock.ts';
 import { errorChain, errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -57,12 +57,19 @@ interface Entry {
   resolved?: ResolvedTask;
   /** Ends a preparation that is no longer wanted. */
   preparing?: AbortController;
+  /** Since when the engine does not answer what is asked for this task (monotonic, milliseconds); absent while it does. */
+  stuckSinceMs?: number;
   /** The container as this pass has seen it last, while nothing was done to it since: no need to ask the engine again. */
   known?: ContainerFacts;
 }
 
 /** Retry after the engine did not answer, or an operation was called off (spec swarmkit-worker §4.3). */
 const RETRY_MS = 1000;
+/**
+ * A task that was to be started, and whose engine has not done it in this time, is given up: the manager starts another one. Several
+ * times the engine's own limit for one call, since an engine under heavy load may need a second try.
+ */
+const STUCK_LIMIT_MS = 10 * 60_000;
 /** Stops wait for their grace period in a pass, so passes must not be few; the engine calls are limited elsewhere. */
 const MOST_PASSES = 10_000;
 /** A pass makes at most the moves of a whole life; more would be a loop. */
@@ -76,7 +83,8 @@ export function createTasks(options: TasksOptions): Tasks {
     pass: (id) => pass(id),
     onError: (id, error) => {
       // An engine that is away is one event, told once by who watches it, not one per task and second.
-      if (error instanceof EngineUnreachable) log.debug({ task: id }, 'task waits for the engine');
+      const away = error instanceof EngineUnreachable && !(error instanceof EngineStuck);
+      if (away) log.debug({ task: id }, 'task waits for the engine');
       else log.warn({ task: id, error: errorChain(error) }, 'task will be tried again');
     },
     concurrency: MOST_PASSES,
@@ -88,6 +96,16 @@ export function createTasks(options: TasksOptions): Tasks {
   const pass = async (id: string): Promise<void> => {
     const entry = entries.get(id);
     if (!entry) return;
+    try {
+      await moveOn(id, entry);
+    } catch (error) {
+      if (error instanceof EngineStuck) holdUp(id, entry, error);
+      throw error;
+    }
+    if (entries.get(id) === entry) goOn(id, entry);
+  };
+
+  const moveOn = async (id: string, entry: Entry): Promise<void> => {
     delete entry.known;
     for (let moves = 0; moves < MOST_MOVES; moves++) {
       if (closed) return;
@@ -188,6 +206,25 @@ export function createTasks(options: TasksOptions): Tasks {
     }
   };
 
+  /** Says what the task waits for, in its status as it is; what was to be started is not waited for without end. */
+  const holdUp = (id: string, entry: Entry, { message }: EngineStuck) => {
+    const { task, status } = parts(entry.record);
+    if (closed || !entry.assigned || status.state >= TaskState.COMPLETE) return;
+    entry.stuckSinceMs ??= clock.monotonicMs();
+    const late = clock.monotonicMs() - entry.stuckSinceMs >= STUCK_LIMIT_MS;
+    const starting = status.state < TaskState.RUNNING && task.desiredState < TaskState.SHUTDOWN;
+    if (late && starting) fail(id, entry, message, NO_CONTAINER);
+    else if (status.err !== message) setStatus(id, entry, status.state, { err: message }, NO_CONTAINER);
+  };
+
+  /** Takes back what was said while the task was held up; an end keeps its error. */
+  const goOn = (id: string, entry: Entry) => {
+    delete entry.stuckSinceMs;
+    const { status } = parts(entry.record);
+    if (closed || !entry.assigned || status.state >= TaskState.COMPLETE || status.err === '') return;
+    setStatus(id, entry, status.state, {}, NO_CONTAINER);
+  };
+
   /** The manager has taken the task away: its container goes, and nothing is reported (spec swarmkit-worker §4.5). */
   const dismiss = async (id: string, entry: Entry): Promise<void> => {
     await resolve(id, entry)?.remove();
@@ -217,9 +254,15 @@ export function createTasks(options: TasksOptions): Tasks {
     store.put(entry.record);
     outbox.put(id, status);
     options.onChange?.(id, entry.record);
-    const fields = { task: id, service: task.serviceAnnotations?.name, state: TaskState[state] };
-    if (words.err === undefined) log.info(fields, 'task moved');
-    else log.warn({ ...fields, error: words.err }, 'task moved');
+    const fields = {
+      task: id,
+      service: task.serviceAnnotations?.name,
+      state: TaskState[state],
+      message: status.message,
+    };
+    const what = state === before.state ? 'task stays where it is' : 'task moved';
+    if (words.err === undefined) log.info(fields, what);
+    else log.warn({ ...fields, error: words.err }, what);
   };
 
   const update = (task: Task) => {
