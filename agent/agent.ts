@@ -8,6 +8,7 @@ import type { AgentView, JoiningFact } from '#agent/api/view.ts';
 import { type AgentConfig, socketPath } from '#agent/config/config.ts';
 import { createEngine, type Engine } from '#agent/engine/engine.ts';
 import { createEngineWatch, type EngineWatch } from '#agent/engine/engine-watch.ts';
+import { createDriverAgent } from '#agent/networks/driver-agent.ts';
 import { agentFacts } from '#agent/node/agent-facts.ts';
 import { gossipDetail } from '#agent/node/gossip-fact.ts';
 import { hostNetwork } from '#agent/node/host-network.ts';
@@ -23,6 +24,7 @@ import type { Clock } from '#base/clock.ts';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
+import { type NodeNetwork, startNodeNetwork } from '#netd/node-network.ts';
 import type { Credentials } from '#pki/credentials.ts';
 import { NodeIdentity } from '#pki/identity.ts';
 import { joinCluster } from '#pki/join.ts';
@@ -51,6 +53,8 @@ export class Agent implements AgentControl {
   readonly #sessionFile: SessionFile;
   readonly #startedMs: number;
   readonly #taskStore: TaskStore;
+  /** From the beginning of `run` to its end. */
+  #network: NodeNetwork | undefined;
   /** Rejected when a node cannot go on: then the agent ends, and its service manager starts it anew. */
   readonly #fatal = Promise.withResolvers<never>();
   #payloads: Promise<PayloadStore> | undefined;
@@ -80,7 +84,10 @@ export class Agent implements AgentControl {
       engine: this.#engine,
       onEvent: (event) => this.#node()?.engineEvent(event),
       onChange: () => this.#node()?.factsChanged(),
-      onUp: () => this.#node()?.engineUp(),
+      onUp: () => {
+        this.#network?.engineUp();
+        this.#node()?.engineUp();
+      },
       clock,
       log,
     });
@@ -100,6 +107,7 @@ export class Agent implements AgentControl {
     await makeDirectory(runDir, 0o755, '--run-dir');
     const lock = await lockStateDirectory(stateDir);
     try {
+      this.#network = await this.#startNetwork();
       const credentials = await this.#certificates.load(clock.now());
       // Before anybody can ask: a node that is part of a swarm never says that it is not.
       if (credentials) await this.#start(credentials, new Remotes(random, (await this.#stateFile.load()).managers));
@@ -117,6 +125,7 @@ export class Agent implements AgentControl {
       try {
         await this.#stop(); // throws what has ended the node, if something has
       } finally {
+        await this.#network?.close();
         await lock.release();
         this.#engine.close();
       }
@@ -241,6 +250,7 @@ export class Agent implements AgentControl {
       taskStore: this.#taskStore,
       stateFile: this.#stateFile,
       sessionFile: this.#sessionFile,
+      network: this.#openNetwork(),
       host: hostNetwork,
       fips,
       clock,
@@ -321,6 +331,19 @@ export class Agent implements AgentControl {
     const { serveMetrics } = await import('#agent/metrics/metrics-server.ts');
     const { clock, log } = this.#seams;
     return serveMetrics({ address: metricsAddr, view: () => this.view(), clock, log });
+  }
+
+  /** Also for a host that is in no swarm: its engine waits a quarter of a minute for a driver that does not answer. */
+  async #startNetwork(): Promise<NodeNetwork> {
+    const { runDir, pluginDir } = this.#config;
+    const { clock, random, log } = this.#seams;
+    const agent = createDriverAgent(this.#engine, () => this.#node()?.overlays);
+    return startNodeNetwork({ runDir, pluginDir, agent, clock, random, log });
+  }
+
+  #openNetwork(): NodeNetwork {
+    if (this.#network === undefined) throw new Error('a node before the network of its host');
+    return this.#network;
   }
 
   #node(): JoinedNode | undefined {

@@ -7,6 +7,7 @@ import { EngineUnreachable } from '#agent/engine/engine-error.ts';
 import type { EngineWatch } from '#agent/engine/engine-watch.ts';
 import type { EngineEvent } from '#agent/engine/events.ts';
 import { createLogService } from '#agent/logs/log-service.ts';
+import { createNodeOverlays, type NodeOverlays } from '#agent/networks/node-overlays.ts';
 import type { PayloadStore } from '#agent/payload/store.ts';
 import { createAssignments } from '#agent/session/assignments.ts';
 import { ordersOf } from '#agent/session/node-message.ts';
@@ -22,6 +23,8 @@ import { errorText, isNetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { createNotifier } from '#base/notifier.ts';
 import type { Random } from '#base/random.ts';
+import type { GossipNode } from '#netd/gossip/node.ts';
+import type { NodeNetwork } from '#netd/node-network.ts';
 import { dialManager } from '#pki/dial.ts';
 import type { NodeIdentity } from '#pki/identity.ts';
 import type { Remotes } from '#pki/remotes.ts';
@@ -40,6 +43,7 @@ export interface JoinedNode {
   readonly remotes: Remotes;
   readonly session: Session;
   readonly tasks: Tasks;
+  readonly overlays: NodeOverlays;
   readonly outbox: Outbox;
   /** It outlives `run`, so that what is taken down afterwards can be said to the peers: end it with its `leave` or `close`. */
   readonly gossip: NodeGossip;
@@ -73,6 +77,7 @@ export interface JoinedNodeOptions {
   readonly config: AgentConfig;
   readonly engine: Engine;
   readonly engineWatch: EngineWatch;
+  readonly network: NodeNetwork;
   /** The files of secrets and configs; rejects while there is no memory-backed place for them. */
   readonly payloads: () => Promise<PayloadStore>;
   readonly taskStore: TaskStore;
@@ -112,26 +117,6 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
   let lost: number | undefined;
   let state = options.state;
 
-  const tasks = createTasks({
-    operations: createEngineOperations({
-      engine,
-      node: () => nodeFacts(),
-      payloads: createTaskPayloads(options.payloads, assignments, config.runDir),
-      log,
-    }),
-    store: taskStore,
-    outbox,
-    inputsReady: (task) => {
-      const runtime = task.spec?.runtime;
-      if (assignments.synced() || runtime?.case !== 'container') return true;
-      return runtime.value.secrets.length === 0 && runtime.value.configs.length === 0;
-    },
-    onChange: (taskId, record) => logs.taskChanged(taskId, record),
-    clock,
-    log,
-  });
-  const logs = createLogService({ engine, tasks, containerName, nodeId: () => nodeId, clock, log });
-
   const gossip = createNodeGossip({
     advertiseAddr: options.state.advertiseAddr,
     dataPathAddr: options.state.dataPathAddr,
@@ -139,6 +124,44 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     clock,
     log,
   });
+
+  const overlays = createNodeOverlays({
+    engine,
+    network: options.network,
+    node: () => node,
+    tasks: () => tasks.all(),
+    markTask: (taskId) => tasks.mark(taskId),
+    dataPath: gossip.dataPath,
+    nodeFacts: () => nodeFacts(),
+    clock,
+    log,
+  });
+
+  const tasks = createTasks({
+    operations: overlays.operations(
+      createEngineOperations({
+        engine,
+        overlays: overlays.forTasks,
+        node: () => nodeFacts(),
+        payloads: createTaskPayloads(options.payloads, assignments, config.runDir),
+        log,
+      }),
+    ),
+    store: taskStore,
+    outbox,
+    inputsReady: (task) => {
+      const runtime = task.spec?.runtime;
+      if (assignments.synced() || runtime?.case !== 'container') return true;
+      return runtime.value.secrets.length === 0 && runtime.value.configs.length === 0;
+    },
+    onChange: (taskId, record) => {
+      logs.taskChanged(taskId, record);
+      overlays.taskChanged(taskId, record);
+    },
+    clock,
+    log,
+  });
+  const logs = createLogService({ engine, tasks, containerName, nodeId: () => nodeId, clock, log });
 
   const currentDescription = (): NodeDescription | undefined => {
     const state = engineWatch.state();
@@ -209,6 +232,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     }
     if (message.rootCa.length > 0) identity.offerRoot(message.rootCa);
     gossip.onMessage(message);
+    overlays.mark();
   };
 
   const saveManagers = () => {
@@ -234,9 +258,13 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     },
     onAssignments: (taken) => {
       tasks.assign({ complete: taken.complete, update: taken.updatedTasks, remove: taken.removedTasks });
+      overlays.mark();
       if (taken.complete) void resync();
     },
-    serveLogs: (client, signal) => logs.serve(client, signal),
+    serveLogs: (client, signal) => {
+      overlays.setClient(client, signal);
+      return logs.serve(client, signal);
+    },
     onEnd: (end) => {
       if (end.kind === 'described') return;
       lastEnd = { end, atMs: clock.now() };
@@ -297,6 +325,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     tasks,
     outbox,
     gossip,
+    overlays,
     node: () => node,
     described: () => described,
     lastEnd: () => lastEnd,
@@ -311,12 +340,17 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       void resync();
     },
     run: async (signal) => {
-      const unlisten = [remotes.onChange(saveManagers), identity.onChange(facts.notify)];
+      const onGossip = (node: GossipNode | undefined) => {
+        options.network.setGossip(node);
+        overlays.mark();
+      };
+      const unlisten = [remotes.onChange(saveManagers), identity.onChange(facts.notify), gossip.onChange(onGossip)];
       try {
         tasks.restore(await taskStore.load());
         await Promise.all([session.run(signal), identity.run(signal), runResync(signal), gossip.run(signal)]);
       } finally {
         for (const stop of unlisten) stop();
+        await overlays.close();
         await taskStore.flush();
         await stateFile.flush();
         await sessionFile.flush();
@@ -329,6 +363,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
       // What is still being stopped by then is not waited for: its removal ends the stop.
       for (const { Id } of await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`)) await engine.removeContainer(Id);
       await tasks.close();
+      overlays.clear();
       await removePayloads(() => true);
       await taskStore.flush();
     },

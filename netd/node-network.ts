@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import { errorChain } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import type { Random } from '#base/random.ts';
+import type { DesiredNetworks } from './desired.ts';
+import { createDns, type DnsStatus } from './dns/dns.ts';
+import { dnsContainers } from './dns-containers.ts';
+import { startDriverService } from './driver/driver-service.ts';
+import { NETD_DRIVER } from './driver/options.ts';
+import { createOverlayDriver, type DriverAgent } from './driver/overlay-driver.ts';
+import type { GossipNode } from './gossip/node.ts';
+import type { LocalEndpoint } from './overlay/endpoint.ts';
+import { createOverlays } from './overlay/overlays.ts';
+import type { OverlaysStatus } from './overlay/status.ts';
+import { TableSource } from './table-source.ts';
+
+/** The overlay networks of this host: what containers are on them, what the kernel has of them, and what names they find. */
+export interface NodeNetwork {
+  /** The whole wish. Until the first one, what an earlier run left is left as it is. */
+  readonly setDesired: (desired: DesiredNetworks) => void;
+  /** The gossip of now; undefined while there is none. */
+  readonly setGossip: (node: GossipNode | undefined) => void;
+  /** Why containers cannot be put on that network now; undefined if they can. */
+  readonly problem: (networkId: string) => string | undefined;
+  /** The endpoints of containers of this host, also those of an earlier run. */
+  readonly endpoints: () => readonly LocalEndpoint[];
+  /** The engine came back: containers may have ended without a word. */
+  readonly engineUp: () => void;
+  readonly status: () => NodeNetworkStatus;
+  /** Ends what works here. The kernel keeps what it has: packets go on. */
+  readonly close: () => Promise<void>;
+}
+
+export interface NodeNetworkStatus {
+  /** Why the engine cannot call netd, if it cannot. */
+  readonly driverProblem: string | undefined;
+  readonly overlays: OverlaysStatus;
+  readonly dns: DnsStatus;
+}
+
+export interface NodeNetworkOptions {
+  readonly runDir: string;
+  /** Where the engine looks for drivers. */
+  readonly pluginDir: string;
+  readonly agent: DriverAgent;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Starts what works for the networks of this host; there are none before the first wish, or an earlier run made some. */
+export async function startNodeNetwork(options: NodeNetworkOptions): Promise<NodeNetwork> {
+  const { runDir, pluginDir, agent, clock, random, log } = options;
+  const source = new TableSource();
+  const overlays = createOverlays({ runDir, clock, logger: log });
+  const dns = createDns({ rows: source, self: () => source.self(), clock, random, log });
+  let desired: DesiredNetworks | undefined;
+  /** What each container's resolver was last told, as text: telling the same again would cost a look at its namespace. */
+  const told = new Map<string, string>();
+
+  const serveNames = async (): Promise<void> => {
+    if (desired === undefined) return;
+    const wanted = dnsContainers(overlays.endpoints(), desired);
+    const kept = new Set(wanted.map(({ sandboxKey }) => sandboxKey));
+    const gone = [...told.keys()].filter((key) => !kept.has(key));
+    for (const key of gone) told.delete(key);
+    const work = gone.map((key) => dns.detach(key));
+    for (const container of wanted) {
+      const text = JSON.stringify(container);
+      if (told.get(container.sandboxKey) === text) continue;
+      told.set(container.sandboxKey, text);
+      work.push(dns.attach(container));
+    }
+    const failed = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected');
+    // The container has the engine's resolver meanwhile, and ours is tried again by itself.
+    for (const { reason } of failed) log.warn({ error: errorChain(reason) }, 'a container has no resolver of ours yet');
+  };
+
+  const driver = createOverlayDriver({ overlays, agent, desired: () => desired, onChange: serveNames, log });
+  const service = await startDriverService({
+    socketPath: join(pluginDir, `${NETD_DRIVER}.sock`),
+    driver,
+    clock,
+    log,
+  });
+
+  return {
+    setDesired: (next) => {
+      desired = next;
+      overlays.set(next);
+      dns.setLocal(next.attachments);
+      void serveNames();
+    },
+    setGossip: (node) => {
+      source.set(node);
+      overlays.setTables(node?.tables);
+    },
+    problem: (networkId) => service.problem() ?? overlays.problem(networkId),
+    endpoints: overlays.endpoints,
+    engineUp: overlays.sweep,
+    status: () => ({ driverProblem: service.problem(), overlays: overlays.status(), dns: dns.status() }),
+    close: async () => {
+      await service.close();
+      await dns.close();
+      await overlays.close();
+    },
+  };
+}
