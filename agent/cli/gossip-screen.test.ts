@@ -66,6 +66,7 @@ function documentOf(peers: readonly GossipPeerFact[], changes: Partial<GossipFac
 const three = [
   peer(1),
   peer(2),
+  peer(4, { address: '10.77.1.5:7946', state: 'suspect', status: 'left', since: ago(2 * SECOND), rows: 0 }),
   peer(3, { state: 'dead', status: 'failed', since: ago(MINUTE), networks: [], rows: 0, heardAt: null }),
 ];
 const many = Array.from({ length: 300 }, (_, i) => {
@@ -75,7 +76,7 @@ const many = Array.from({ length: 300 }, (_, i) => {
 });
 
 const SITUATIONS: readonly [name: string, document: GossipDocument][] = [
-  ['three peers', documentOf(three)],
+  ['three peers, and this host before it was restarted', documentOf(three)],
   ['three hundred peers', documentOf(many)],
   ['not joined', documentOf([], NO_GOSSIP)],
   ['no keys yet', documentOf([], { ...NO_GOSSIP, state: 'waiting' })],

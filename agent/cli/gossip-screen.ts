@@ -156,7 +156,7 @@ const PAINT: Readonly<Record<GossipPeerFact['state'], keyof Palette>> = {
   left: 'dim',
 };
 
-function peerLines({ peers, at }: GossipDocument, screen: Screen, all: boolean): string[] {
+function peerLines({ gossip, peers, at }: GossipDocument, screen: Screen, all: boolean): string[] {
   const shown = all ? peers : peers.toSorted((a, b) => rank(a) - rank(b)).slice(0, MOST_SHOWN);
   const hidden = peers.filter((peer) => !shown.includes(peer));
   const list = shown.map((peer) => ({
@@ -169,7 +169,7 @@ function peerLines({ peers, at }: GossipDocument, screen: Screen, all: boolean):
       peer.status ?? 'forgotten',
       String(peer.networks.length),
       String(peer.rows),
-      peer.manager ? 'manager' : '',
+      peer.address === gossip.node?.address ? 'this host, earlier' : peer.manager ? 'manager' : '',
     ],
   }));
   const rest = hidden.every((peer) => rank(peer) === RANK_WELL) ? 'peers, all alive' : 'peers';

@@ -44,9 +44,14 @@ async function holderOf(inodes: ReadonlySet<string>): Promise<string | undefined
       const link = await readlink(`/proc/${pid}/fd/${descriptor}`).catch(() => '');
       const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
       if (inode === undefined || !inodes.has(inode)) continue;
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '?');
-      return `${name.trim()} (process ${pid})`;
+      return `${await nameOf(pid)} (process ${pid})`;
     }
   }
   return undefined;
+}
+
+/** The program as it was called; the name of a process may be that of one of its threads. */
+async function nameOf(pid: string): Promise<string> {
+  const [program = ''] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  return program.split('/').at(-1) || 'a program';
 }
