@@ -1,4 +1,3 @@
-import { chmod, mkdir } from 'node:fs/promises';
 import type { AgentControl, JoinRequest, JoinResult, LeaveRequest } from '#agent/api/control.ts';
 import type { GossipDetail } from '#agent/api/gossip-facts.ts';
 import { viewOf } from '#agent/api/problems.ts';
@@ -12,16 +11,18 @@ import { createDriverAgent } from '#agent/networks/driver-agent.ts';
 import { agentFacts } from '#agent/node/agent-facts.ts';
 import { gossipDetail } from '#agent/node/gossip-fact.ts';
 import { hostNetwork } from '#agent/node/host-network.ts';
+import { hostIsGoingDown } from '#agent/node/host-shutdown.ts';
 import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
 import { checkAddresses } from '#agent/node/local-address.ts';
-import type { Membership } from '#agent/node/membership.ts';
+import { makeDirectory } from '#agent/node/make-directory.ts';
+import { busy, type Membership } from '#agent/node/membership.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
 import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts';
 import { createStateFile, type StateFile } from '#agent/node/state-file.ts';
 import type { PayloadStore } from '#agent/payload/store.ts';
 import { createTaskStore, type TaskStore } from '#agent/tasks/store.ts';
 import type { Clock } from '#base/clock.ts';
-import { errorText, isErrno, NetdError } from '#base/errors.ts';
+import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { type NodeNetwork, startNodeNetwork } from '#netd/node-network.ts';
@@ -277,10 +278,12 @@ export class Agent implements AgentControl {
     if (this.#membership.kind === 'leaving') await this.#change;
     if (this.#membership.kind !== 'joined') return;
     const { node, life } = this.#membership;
+    const goingDown = hostIsGoingDown();
     await node.closeTasks();
     await life.stop('netd is stopping');
-    // Without a goodbye: the containers go on, and so does their traffic if the next start is soon.
-    await node.gossip.close();
+    // Without a goodbye the containers keep their traffic if the next start is soon. With the host they go too, and peers
+    // should not find that out by themselves.
+    await ((await goingDown) ? node.gossip.leave() : node.gossip.close());
   }
 
   /** A second join is refused, or with force throws the earlier membership away. */
@@ -364,30 +367,5 @@ export class Agent implements AgentControl {
       throw error;
     });
     return this.#payloads;
-  }
-}
-
-function busy(changing: 'starting' | 'joining' | 'leaving'): NetdError {
-  const mend = 'Watch it with "netd status".';
-  switch (changing) {
-    case 'starting':
-      return new NetdError('agent-starting', 'the agent is just starting', { mend: 'Try again in a moment.' });
-    case 'joining':
-      return new NetdError('join-in-progress', 'a join is under way already', { mend });
-    case 'leaving':
-      return new NetdError('leave-in-progress', 'this node is leaving its swarm', { mend });
-  }
-}
-
-async function makeDirectory(path: string, mode: number, flag: string): Promise<void> {
-  try {
-    // Only what netd makes gets its mode: a directory given by mistake must not lose its own.
-    if ((await mkdir(path, { recursive: true, mode })) !== undefined) await chmod(path, mode);
-  } catch (error) {
-    const why = isErrno(error, 'EACCES', 'EPERM') ? 'netd may not write there' : errorText(error);
-    throw new NetdError('directory-unusable', `the directory ${path} cannot be made: ${why}`, {
-      cause: error,
-      mend: `run netd as root, or give another directory with ${flag}`,
-    });
   }
 }

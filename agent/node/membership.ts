@@ -1,4 +1,5 @@
 import type { JoiningFact } from '#agent/api/view.ts';
+import { NetdError } from '#base/errors.ts';
 import type { JoinedNode } from './joined-node.ts';
 
 /** Where this host is between not being part of a swarm and being part of one. */
@@ -11,4 +12,17 @@ export type Membership =
 /** The work of a joined node, and the means to end it. */
 export interface Life {
   readonly stop: (reason: string) => Promise<void>;
+}
+
+/** Why nothing else can be done with the membership just now. */
+export function busy(changing: 'starting' | 'joining' | 'leaving'): NetdError {
+  const mend = 'Watch it with "netd status".';
+  switch (changing) {
+    case 'starting':
+      return new NetdError('agent-starting', 'the agent is just starting', { mend: 'Try again in a moment.' });
+    case 'joining':
+      return new NetdError('join-in-progress', 'a join is under way already', { mend });
+    case 'leaving':
+      return new NetdError('leave-in-progress', 'this node is leaving its swarm', { mend });
+  }
 }
