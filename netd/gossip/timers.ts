@@ -74,23 +74,27 @@ export class Timers {
   runDue(nowMs: number): void {
     const lastOrder = this.#order;
     const again: Entry[] = [];
-    for (;;) {
-      this.#dropCancelled();
-      const next = this.#heap[0];
-      if (next === undefined || next.atMs > nowMs) break;
-      this.#pop();
-      if (next.order >= lastOrder) {
-        again.push(next);
-        continue;
+    try {
+      for (;;) {
+        this.#dropCancelled();
+        const next = this.#heap[0];
+        if (next === undefined || next.atMs > nowMs) break;
+        this.#pop();
+        if (next.order >= lastOrder) {
+          again.push(next);
+          continue;
+        }
+        const lateMs = nowMs - next.atMs;
+        if (next.judges && lateMs > LATE_MS && !next.postponed) {
+          next.postponed = true;
+          next.atMs = nowMs + GRACE_MS;
+          this.#push(next);
+        } else next.run(lateMs);
       }
-      const lateMs = nowMs - next.atMs;
-      if (next.judges && lateMs > LATE_MS && !next.postponed) {
-        next.postponed = true;
-        next.atMs = nowMs + GRACE_MS;
-        this.#push(next);
-      } else next.run(lateMs);
+    } finally {
+      // Also when one of them threw: the others are still due.
+      for (const entry of again) this.#push(entry);
     }
-    for (const entry of again) this.#push(entry);
   }
 
   #dropCancelled(): void {

@@ -11,8 +11,11 @@ const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 /** Rows received in bulk and not yet applied. A peer may send a hundred thousand at once; pings must not wait for them. */
 export class Backlog {
   readonly #state: NetworkDbState;
-  readonly #waiting: { readonly events: Iterator<Buffer, void>; readonly bytes: number; readonly applied: () => void }[] =
-    [];
+  readonly #waiting: {
+    readonly events: Iterator<Buffer, void>;
+    readonly bytes: number;
+    readonly applied: () => void;
+  }[] = [];
   #bytes = 0;
 
   constructor(state: NetworkDbState) {

@@ -16,6 +16,8 @@ import { noteSign } from './unheard.ts';
 const CHUNK_BYTES = 512 * 1024;
 /** Streams on which we send rows at the same time. */
 const MAX_SENDING = 4;
+/** Peers whose answers we await at the same time: each may be 20 MB in one piece, and hold three times that when opened. */
+const MAX_AWAITED = 4;
 /** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
 const MAX_QUEUED = 256;
 
@@ -142,7 +144,9 @@ export class BulkSyncs {
 
   #sendNext(): void {
     while (this.#sending < MAX_SENDING) {
-      const transfer = this.#queue.shift();
+      const mayAsk = this.#awaited.size < MAX_AWAITED;
+      const next = this.#queue.findIndex((one) => mayAsk || !one.request);
+      const [transfer] = next < 0 ? [] : this.#queue.splice(next, 1);
       if (transfer === undefined) return;
       this.#sending++;
       this.#send(transfer, this.#rowsOf(transfer));
@@ -215,6 +219,7 @@ export class BulkSyncs {
     const timer = io.timers.at(io.nowMs + BULK_SYNC_ACK_MS, () => {
       this.#stopAwaiting(transfer);
       settle(transfer, true);
+      this.#sendNext();
     });
     const list = this.#awaited.get(transfer.peer) ?? [];
     list.push({ transfer, timer });
@@ -237,6 +242,7 @@ export class BulkSyncs {
       timer.cancel();
       settle(transfer, true);
     }
+    this.#sendNext();
   }
 
   #finish(transfer: Transfer, ok: boolean): void {

@@ -1,5 +1,5 @@
 import { DecodeError } from '../wire/decode-error.ts';
-import { decodePushPull, encodePushPull, type NodeEntry } from '../wire/push-pull.ts';
+import { decodePushPull, encodePushPull, type NodeEntry, type PushPull } from '../wire/push-pull.ts';
 import { decodeErr } from '../wire/swim-decode.ts';
 import { type Address, MESSAGE_TYPE } from '../wire/swim-message.ts';
 import { onAlive, onDead, onSuspect } from './claims.ts';
@@ -8,25 +8,28 @@ import { STREAM_TIMEOUT_MS } from './timing.ts';
 
 // Two nodes tell each other everything over one stream (spec gossip §8.3, §10.12, §10.13).
 
+/** Nodes merged before others get a turn: five milliseconds of work, most of it telling the log. */
+const MERGE_SLICE = 500;
+/** Large states being merged at a time; what one more would tell comes with the next push/pull. */
+const MAX_MERGES = 4;
+
 /** Everything we know, as a message. `join` makes NetworkDB stamp our attachments anew. */
 export function localState(state: SwimState, join: boolean): Buffer {
   const nodes: NodeEntry[] = [...state.members];
   return encodePushPull({ join, nodes, userState: state.delegate.localState(join) }, state.self.name);
 }
 
+type Result = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
 /** Exchanges states with one node; `done` hears whether it worked. */
-export function exchange(
-  state: SwimState,
-  to: Address,
-  join: boolean,
-  done: (result: { readonly ok: true } | { readonly ok: false; readonly reason: string }) => void,
-): void {
+export function exchange(state: SwimState, to: Address, join: boolean, done: (result: Result) => void): void {
   const options = { wantsReply: true, timeoutMs: STREAM_TIMEOUT_MS };
+  const fail = (reason: string) => done({ ok: false, reason });
   state.io.stream(to, localState(state, join), options, {
-    failed: (reason) => done({ ok: false, reason }),
+    failed: fail,
     done: (reply) => {
-      const problem = reply === undefined ? 'no reply' : merge(state, reply);
-      done(problem === undefined ? { ok: true } : { ok: false, reason: problem });
+      if (reply === undefined) fail('no reply');
+      else orReason(() => merge(state, decodeReply(reply), done), fail);
     },
   });
 }
@@ -37,26 +40,60 @@ export function pushPullTick(state: SwimState): void {
   if (peer !== undefined) exchange(state, addressOf(peer), false, () => undefined);
 }
 
-/** Answers a push/pull: our state goes out before theirs is merged. */
+/** Answers a push/pull: our state goes out before theirs is merged. Throws DecodeError. */
 export function servePushPull(state: SwimState, id: number, message: Buffer): void {
   const remote = decodePushPull(message);
   state.io.reply(id, localState(state, remote.join));
-  mergeNodes(state, remote.nodes);
-  state.delegate.mergeState(remote.userState);
+  merge(state, remote, () => undefined);
 }
 
-/** Merges a reply; returns what is wrong with it, if anything. */
-function merge(state: SwimState, reply: Buffer): string | undefined {
+function decodeReply(reply: Buffer): PushPull {
+  if (reply[0] === MESSAGE_TYPE.err) throw new DecodeError(decodeErr(reply));
+  if (reply[0] !== MESSAGE_TYPE.pushPull) throw new DecodeError(`answered with message type ${reply[0]}`);
+  return decodePushPull(reply);
+}
+
+/**
+ * Merges a state: at once if it is small, else in turns, so that neither pings nor our own timers wait for thousands of
+ * nodes. Throws DecodeError only from the first turn.
+ */
+function merge(state: SwimState, remote: PushPull, done: (result: Result) => void): void {
+  const { nodes, userState } = remote;
+  if (nodes.length <= MERGE_SLICE) {
+    mergeNodes(state, nodes);
+    state.delegate.mergeState(userState);
+    done({ ok: true });
+    return;
+  }
+  if (state.merges >= MAX_MERGES) {
+    done({ ok: false, reason: 'too many states are being merged' });
+    return;
+  }
+  state.merges++;
+  const inTurn = (from: number) => {
+    mergeNodes(state, nodes.slice(from, from + MERGE_SLICE));
+    const next = from + MERGE_SLICE;
+    state.io.timers.at(state.io.nowMs, next < nodes.length ? () => inTurn(next) : last);
+  };
+  // Attachments come after the nodes: those of strangers are not kept.
+  const last = () => {
+    state.merges--;
+    const fail = (reason: string) => done({ ok: false, reason });
+    orReason(() => {
+      state.delegate.mergeState(userState);
+      done({ ok: true });
+    }, fail);
+  };
+  inTurn(0);
+}
+
+/** Runs `run`; what it refuses to read becomes a reason. */
+function orReason(run: () => void, fail: (reason: string) => void): void {
   try {
-    if (reply[0] === MESSAGE_TYPE.err) return decodeErr(reply);
-    if (reply[0] !== MESSAGE_TYPE.pushPull) return `answered with message type ${reply[0]}`;
-    const remote = decodePushPull(reply);
-    mergeNodes(state, remote.nodes);
-    state.delegate.mergeState(remote.userState);
-    return undefined;
+    run();
   } catch (error) {
-    if (error instanceof DecodeError) return error.message;
-    throw error;
+    if (!(error instanceof DecodeError)) throw error;
+    fail(error.message);
   }
 }
 

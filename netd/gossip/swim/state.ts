@@ -52,6 +52,8 @@ export interface SwimState {
   probeIndex: number;
   probing: boolean;
   gossipIndex: number;
+  /** Large states that are being merged in turns. */
+  merges: number;
   leaving: boolean;
   refutedAtMs: number;
   /** Highest incarnation we are accused under and have not yet answered. */
@@ -85,6 +87,7 @@ export function createSwimState(config: SwimConfig, io: Io, delegate: SwimDelega
     probeIndex: 0,
     probing: false,
     gossipIndex: 0,
+    merges: 0,
     leaving: false,
     refutedAtMs: Number.NEGATIVE_INFINITY,
     accusedIncarnation: undefined,
