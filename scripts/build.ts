@@ -81,14 +81,11 @@ async function makeExecutable(): Promise<void> {
   await Promise.all([config, blob].map((path) => rm(path)));
 }
 
-/** The libraries netd/kernel/native.ts loads, by the names it asks for: those of the architecture this runs on. */
+/** The library netd/kernel/native.ts loads, by the name it asks for: that of the architecture this runs on. */
 function nativeParts(): Readonly<Record<string, string>> {
-  const modules = join(root, 'node_modules');
   const { arch } = process;
-  return {
-    'koffi.node': join(modules, '@koromix', `koffi-linux-${arch}`, `linux_${arch}`, 'koffi.node'),
-    'netlink.node': join(modules, 'netlink', 'prebuilds', `linux-${arch}`, 'node.napi.node'),
-  };
+  const koffi = join(root, 'node_modules', '@koromix', `koffi-linux-${arch}`, `linux_${arch}`, 'koffi.node');
+  return { 'koffi.node': koffi };
 }
 
 function say(text: string): void {

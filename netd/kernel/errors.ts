@@ -39,8 +39,13 @@ export function isNamespaceGone(error: unknown): error is KernelError {
   return error instanceof KernelError && error.code === 'namespace-gone';
 }
 
+/** errno.h of Linux */
+const EOPNOTSUPP = 95;
+
 /** The name of a positive errno number; the kernel has some of its own (524) that never got a public name. */
 export function errnoName(errno: number): string {
+  // Node has the other name of the same number.
+  if (errno === EOPNOTSUPP) return 'EOPNOTSUPP';
   try {
     return getSystemErrorName(-errno);
   } catch {

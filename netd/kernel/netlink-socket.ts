@@ -12,6 +12,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
@@ -40,7 +41,7 @@ const lane = pLimit(MOST_CALLS);
 let received: Buffer | undefined;
 
 /**
- * A netlink socket for requests, made in a namespace. The kernel carries a request out within `send`, and its answer can
+ * A netlink socket, made in a namespace. The kernel carries a request out within `send`, and its answer can
  * then be received. Both may wait: for a lock others hold, or, when links end, for every processor to have let go of them, up
  * to a tenth of a second. So they run beside the main thread. One exchange at a time.
  */
@@ -53,20 +54,44 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * For requests.
+   *
    * @param namespace file of the network namespace; undefined for that of this process
    * @param protocol NETLINK_*
    * @throws KernelError; `namespace-gone` as in `inNamespace`
    */
   static open(namespace: string | undefined, protocol: number): NetlinkSocket {
-    const create = () =>
-      callLibc(`netlink socket ${protocol}`, 'socket', AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-    const fd = namespace === undefined ? create() : inNamespace(namespace, create);
-    try {
+    return NetlinkSocket.#create(namespace, protocol, (fd) => {
       setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
       setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
       setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
       // Without it the kernel ignores the filters of dumps (since Linux 4.20). Other families know nothing of it.
       if (protocol === NETLINK_ROUTE) setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    });
+  }
+
+  /**
+   * For what the kernel tells by itself.
+   *
+   * @param groups multicast groups of the protocol
+   * @throws KernelError; `namespace-gone` as in `inNamespace`
+   */
+  static listen(namespace: string, protocol: number, groups: readonly number[]): NetlinkSocket {
+    return NetlinkSocket.#create(namespace, protocol, (fd) => {
+      // sockaddr_nl: family u16, pad u16, port u32 (0: any), groups u32. A socket without a port is passed over.
+      const address = Buffer.alloc(12);
+      address.writeUInt16LE(AF_NETLINK);
+      callLibc('bind netlink socket', 'bind', fd, address, address.length);
+      for (const group of groups) setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+    });
+  }
+
+  static #create(namespace: string | undefined, protocol: number, configure: (fd: number) => void): NetlinkSocket {
+    const create = () =>
+      callLibc(`netlink socket ${protocol}`, 'socket', AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    const fd = namespace === undefined ? create() : inNamespace(namespace, create);
+    try {
+      configure(fd);
       return new NetlinkSocket(fd);
     } catch (error) {
       closeSync(fd);

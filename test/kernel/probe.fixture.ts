@@ -1,9 +1,9 @@
 import { readlinkSync } from 'node:fs';
-import { loadNetlink, useNativeDirectory } from '#netd/kernel/native.ts';
+import { useNativeDirectory } from '#netd/kernel/native.ts';
 import { createNamespace, deleteNamespace, inNamespace } from '#netd/kernel/netns.ts';
 import { Rtnetlink } from '#netd/kernel/rtnetlink.ts';
 
-/** A program of a few lines that uses all native parts, for an executable of its own. argv: `version`, or a directory. */
+/** A program of a few lines that uses the native part, for an executable of its own. argv: `version`, or a directory. */
 async function main(directory = ''): Promise<void> {
   if (directory === 'version') {
     process.stdout.write('probe\n');
@@ -17,8 +17,7 @@ async function main(directory = ''): Promise<void> {
   using rtnetlink = Rtnetlink.open(namespace);
   const names = (await rtnetlink.links()).map(({ name }) => name);
   deleteNamespace(namespace);
-  const hasNetlink = typeof loadNetlink().NativeNetlink === 'function';
-  process.stdout.write(`${JSON.stringify({ isElsewhere, names, hasNetlink })}\n`);
+  process.stdout.write(`${JSON.stringify({ isElsewhere, names })}\n`);
 }
 
 void main(process.argv[2]);

@@ -33,6 +33,9 @@ export const IFLA_INFO_SLAVE_KIND = 4;
 export const IFLA_INFO_SLAVE_DATA = 5;
 const VETH_INFO_PEER = 1;
 
+/** IFNAMSIZ, less its closing zero. */
+const LONGEST_NAME = 15;
+
 export const IFF_UP = 1;
 /** Counters of traffic are a third of a row, and nothing we decide depends on them. */
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -42,8 +45,6 @@ export interface LinkSettings {
   readonly mtu?: number | undefined;
   readonly txQueueLength?: number | undefined;
   readonly mac?: string | undefined;
-  /** Free text of up to 255 bytes. */
-  readonly alias?: string | undefined;
   readonly isUp?: boolean | undefined;
   /** Index of the bridge it becomes a port of; 0 releases it. */
   readonly master?: number | undefined;
@@ -66,9 +67,12 @@ export type LinkId = number | string;
 export interface LinkChange extends LinkSettings {
   /** The new one. A link that is up can be renamed since Linux 6.1 only. */
   readonly name?: string | undefined;
+  /** Free text of up to 255 bytes. Links are made without: the kernel ignores it there. */
+  readonly alias?: string | undefined;
+  /** Not in one message with `mtu`. */
   readonly vxlan?: VxlanChange | undefined;
   readonly bridge?: BridgeSettings | undefined;
-  /** As a port of its bridge. */
+  /** As a port of the bridge it belongs to already: not in one message with `master`. */
   readonly port?: PortSettings | undefined;
 }
 
@@ -89,10 +93,11 @@ export function writeSetLink(w: MessageWriter, id: LinkId, change: LinkChange): 
   if (typeof id === 'string') {
     // The kernel looks the name of the request up, whichever it is.
     if (change.name !== undefined) throw new TypeError(`a link is renamed by its index: ${id} to ${change.name}`);
-    w.attributeString(IFLA_IFNAME, id);
+    writeName(w, id);
   }
   if (change.name !== undefined) w.attributeString(IFLA_IFNAME, change.name);
   writeSettings(w, change);
+  if (change.alias !== undefined) w.attributeString(IFLA_IFALIAS, change.alias);
   writeTypeChange(w, change);
   w.end();
 }
@@ -131,8 +136,12 @@ export function writeDumpLinks(w: MessageWriter, master = 0): void {
 
 function writeId(w: MessageWriter, id: LinkId): void {
   writeIfinfomsg(w, typeof id === 'number' ? id : 0, undefined);
-  if (typeof id === 'number') return;
-  w.attributeString(IFLA_IFNAME, id);
+  if (typeof id === 'string') writeName(w, id);
+}
+
+/** Alternative names can be too long for the attribute of names; short ones are found by it too. */
+function writeName(w: MessageWriter, name: string): void {
+  w.attributeString(Buffer.byteLength(name) > LONGEST_NAME ? IFLA_ALT_IFNAME : IFLA_IFNAME, name);
 }
 
 /** ifinfomsg: family u8 @0, type u16 @2, index i32 @4, flags u32 @8, change u32 @12. */
@@ -144,12 +153,11 @@ function writeIfinfomsg(w: MessageWriter, index: number, isUp: boolean | undefin
 }
 
 function writeSettings(w: MessageWriter, settings: LinkSettings): void {
-  const { mtu, txQueueLength, mac, alias, master, namespaceFd } = settings;
+  const { mtu, txQueueLength, mac, master, namespaceFd } = settings;
   if (mac !== undefined) w.attributeMac(IFLA_ADDRESS, mac);
   if (mtu !== undefined) w.attributeU32(IFLA_MTU, mtu);
   if (txQueueLength !== undefined) w.attributeU32(IFLA_TXQLEN, txQueueLength);
   if (master !== undefined) w.attributeU32(IFLA_MASTER, master);
-  if (alias !== undefined) w.attributeString(IFLA_IFALIAS, alias);
   if (namespaceFd !== undefined) w.attributeU32(IFLA_NET_NS_FD, namespaceFd);
 }
 
