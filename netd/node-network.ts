@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '#base/clock.ts';
-import { errorChain } from '#base/errors.ts';
+import { errorChain, errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { DesiredNetworks } from './desired.ts';
@@ -10,6 +10,7 @@ import { startDriverService } from './driver/driver-service.ts';
 import { NETD_DRIVER } from './driver/options.ts';
 import { createOverlayDriver, type DriverAgent } from './driver/overlay-driver.ts';
 import type { GossipNode } from './gossip/node.ts';
+import { isNamespace } from './kernel/netns.ts';
 import type { LocalEndpoint } from './overlay/endpoint.ts';
 import { createOverlays } from './overlay/overlays.ts';
 import type { OverlaysStatus } from './overlay/status.ts';
@@ -49,6 +50,10 @@ export interface NodeNetworkOptions {
   readonly log: Logger;
 }
 
+/** How often the namespace of a container that starts is looked for, and for how long. */
+const SANDBOX_LOOK_MS = 5;
+const SANDBOX_LIMIT_MS = 20_000;
+
 /** Starts what works for the networks of this host; there are none before the first wish, or an earlier run made some. */
 export async function startNodeNetwork(options: NodeNetworkOptions): Promise<NodeNetwork> {
   const { runDir, pluginDir, agent, clock, random, log } = options;
@@ -58,10 +63,14 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
   let desired: DesiredNetworks | undefined;
   /** What each container's resolver was last told, as text: telling the same again would cost a look at its namespace. */
   const told = new Map<string, string>();
+  /** Namespaces of containers that are just starting. */
+  const awaited = new Set<string>();
+  const stopped = new AbortController();
 
   const serveNames = async (): Promise<void> => {
     if (desired === undefined) return;
-    const wanted = dnsContainers(overlays.endpoints(), desired);
+    const there = overlays.endpoints().filter(({ sandboxKey }) => sandboxKey !== undefined && isNamespace(sandboxKey));
+    const wanted = dnsContainers(there, desired);
     const kept = new Set(wanted.map(({ sandboxKey }) => sandboxKey));
     const gone = [...told.keys()].filter((key) => !kept.has(key));
     for (const key of gone) told.delete(key);
@@ -77,7 +86,31 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
     for (const { reason } of failed) log.warn({ error: errorChain(reason) }, 'a container has no resolver of ours yet');
   };
 
-  const driver = createOverlayDriver({ overlays, agent, desired: () => desired, onChange: serveNames, log });
+  /**
+   * The engine joins first and makes the namespace then, a moment before the process in it starts: by that moment names
+   * should be served, so it is looked for often.
+   */
+  const serveWhenThere = async (sandboxKey: string): Promise<void> => {
+    const untilMs = clock.monotonicMs() + SANDBOX_LIMIT_MS;
+    while (!isNamespace(sandboxKey)) {
+      if (clock.monotonicMs() > untilMs || !overlays.endpoints().some((one) => one.sandboxKey === sandboxKey)) return;
+      await clock.sleep(SANDBOX_LOOK_MS, stopped.signal);
+    }
+    await serveNames();
+  };
+
+  const onChange = (): void => {
+    for (const { sandboxKey } of overlays.endpoints()) {
+      if (sandboxKey === undefined || told.has(sandboxKey) || awaited.has(sandboxKey)) continue;
+      awaited.add(sandboxKey);
+      serveWhenThere(sandboxKey)
+        .catch((error: unknown) => log.debug({ sandbox: sandboxKey, error: errorText(error) }, 'not served'))
+        .finally(() => awaited.delete(sandboxKey));
+    }
+    void serveNames();
+  };
+
+  const driver = createOverlayDriver({ overlays, agent, desired: () => desired, onChange, log });
   const service = await startDriverService({
     socketPath: join(pluginDir, `${NETD_DRIVER}.sock`),
     driver,
@@ -101,6 +134,7 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
     engineUp: overlays.sweep,
     status: () => ({ driverProblem: service.problem(), overlays: overlays.status(), dns: dns.status() }),
     close: async () => {
+      stopped.abort(new Error('netd is stopping'));
       await service.close();
       await dns.close();
       await overlays.close();

@@ -39,8 +39,8 @@ export interface OverlayDriverOptions {
   readonly overlays: DriverOverlays;
   readonly agent: DriverAgent;
   readonly desired: () => DesiredNetworks | undefined;
-  /** Containers have come to networks, or left them. A container that comes starts only when this is done. */
-  readonly onChange: () => Promise<void>;
+  /** Containers have come to networks, or left them. */
+  readonly onChange: () => void;
   readonly log: Logger;
 }
 
@@ -100,11 +100,11 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
     deleteEndpoint: async (endpointId) => {
       await overlays.deleteEndpoint(endpointId);
       agent.detach(endpointId);
-      await onChange();
+      onChange();
     },
     joinEndpoint: async (endpointId, sandboxKey): Promise<JoinedInterface> => {
       const joined = await overlays.joinEndpoint(endpointId, sandboxKey);
-      await onChange();
+      onChange();
       return joined;
     },
     leaveEndpoint: async (endpointId) => {
@@ -114,7 +114,7 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
         // The container is ending: what is left of it in the kernel is found and removed by the next pass.
         log.warn({ endpoint: endpointId, error: errorText(error) }, 'an endpoint did not leave in order');
       }
-      await onChange();
+      onChange();
     },
   };
 }
