@@ -11,12 +11,15 @@ import {
   encodeOverlayPeer,
   type OverlayPeer,
 } from './records.ts';
+import type { LamportTime } from './wire/networkdb-message.ts';
 
 /** A row with its owner and key, read. */
 export interface Owned<T> {
   readonly key: string;
   /** Gossip name of the node it speaks for. */
   readonly owner: string;
+  /** Table clock of its last change: of two rows about one thing the later counts. */
+  readonly time: LamportTime;
   readonly value: T;
 }
 
@@ -29,6 +32,13 @@ export interface NetworkSnapshot {
   readonly peers: readonly Owned<OverlayPeer>[];
   /** Rows that say nothing we understand: kept and passed on, not acted upon. */
   readonly unreadable: number;
+}
+
+export interface NetworkStanding {
+  /** Other nodes on the network. */
+  readonly others: number;
+  /** The first bulk syncs have ended; with no other node there was none. */
+  readonly isInSync: boolean;
 }
 
 export type WatchListener = (network: string, changes: readonly RowChange[]) => void;
@@ -120,6 +130,14 @@ export class Tables {
     });
   }
 
+  /** How much what is known of a network can be trusted to be all there is; undefined if we are not on it. */
+  standing(network: string): NetworkStanding | undefined {
+    const own = this.#state.own.get(network);
+    if (own === undefined || own.leaving) return undefined;
+    const members = this.#state.rosters.get(network)?.size ?? 0;
+    return { others: Math.max(0, members - 1), isInSync: own.inSync };
+  }
+
   /**
    * Calls `listener` after rows of a network changed, once for each network and step. It should mark, not act.
    * Returns what ends it.
@@ -144,7 +162,7 @@ export class Tables {
 
 function pushRead<T>(list: Owned<T>[], row: Row, value: T | undefined): 0 | 1 {
   if (value === undefined) return 1;
-  list.push(Object.freeze({ key: row.key, owner: row.owner, value: Object.freeze(value) }));
+  list.push(Object.freeze({ key: row.key, owner: row.owner, time: row.time, value: Object.freeze(value) }));
   return 0;
 }
 

@@ -43,12 +43,14 @@ export class DriftLog {
   /**
    * Takes down a pass.
    *
+   * @param isFull it looked at everything: what it did not find is no more
    * @param unexplained ops that no change of our wishes explains
    * @param failed ops that did not work, with the reason
    */
   pass(
     network: string,
     nowMs: number,
+    isFull: boolean,
     unexplained: readonly OverlayOp[],
     failed: ReadonlyMap<OverlayOp, string>,
   ): void {
@@ -69,7 +71,7 @@ export class DriftLog {
     }
     // What this pass no longer wanted to mend is well, or no longer ours to mend.
     for (const [key, drift] of this.#open) {
-      if (drift.network !== network || stillOpen.has(key)) continue;
+      if (!isFull || drift.network !== network || stillOpen.has(key)) continue;
       this.#open.delete(key);
       this.#mended.push({ ...drift, mendedMs: nowMs, error: undefined });
     }
@@ -86,6 +88,8 @@ export function whatDiffers(op: OverlayOp): string {
   switch (op.kind) {
     case 'namespace-add':
       return `namespace ${op.namespace} is gone`;
+    case 'namespace-name':
+      return `namespace ${op.namespace} has lost its name`;
     case 'sysctl-set':
       return `${op.key.replaceAll('/', '.')} is not ${op.value}`;
     case 'bridge-add':

@@ -18,6 +18,7 @@ const schema = z.object({
   address: z.string(),
   mac: z.string(),
   sandboxKey: z.string().optional(),
+  interfaceName: z.string().optional(),
 });
 
 /**
@@ -38,10 +39,11 @@ export class EndpointStore {
         const {
           format: _,
           sandboxKey,
+          interfaceName,
           ...read
         } = schema.parse(JSON.parse(readFileSync(join(directory, file), 'utf8')));
         if (`${read.endpointId}${SUFFIX}` !== file) throw new Error(`it is about endpoint ${read.endpointId}`);
-        this.#endpoints.set(read.endpointId, { ...read, sandboxKey });
+        this.#endpoints.set(read.endpointId, { ...read, sandboxKey, interfaceName });
       } catch (error) {
         logger.warn({ file: join(directory, file), reason: errorText(error) }, 'endpoint file left out');
       }

@@ -8,6 +8,8 @@ export interface LocalEndpoint {
   readonly mac: string;
   /** The container's network namespace, a path; undefined before the join and after the leave. */
   readonly sandboxKey: string | undefined;
+  /** Name of the interface in the container, once the engine has put it there: `eth0`. */
+  readonly interfaceName?: string | undefined;
 }
 
 export function addressOf(endpoint: Pick<LocalEndpoint, 'address'>): string {

@@ -146,8 +146,8 @@ describe('subnets', () => {
       { subnet: '10.0.3.0/24', gateway: '10.0.3.1', vni: 3 },
     ];
     expect(siblingRoutes(subnets, 1)).toEqual([
-      { destination: '10.0.1.0/24', via: '10.0.2.1' },
-      { destination: '10.0.3.0/24', via: '10.0.2.1' },
+      { destination: '10.0.1.0/24', nextHop: '10.0.2.1' },
+      { destination: '10.0.3.0/24', nextHop: '10.0.2.1' },
     ]);
     expect(siblingRoutes(subnets.slice(0, 1), 0)).toEqual([]);
   });
@@ -250,10 +250,10 @@ describe('drift', () => {
 
   test('what is mended is remembered, what is not stays open with its first time', () => {
     const log = new DriftLog();
-    log.pass(ID, 1000, [op], new Map([[op, 'EPERM']]));
-    log.pass(ID, 2000, [op], new Map([[op, 'EPERM']]));
+    log.pass(ID, 1000, true, [op], new Map([[op, 'EPERM']]));
+    log.pass(ID, 2000, true, [op], new Map([[op, 'EPERM']]));
     expect(log.open).toMatchObject([{ sinceMs: 1000, error: 'EPERM', mendedMs: undefined }]);
-    log.pass(ID, 3000, [op], new Map());
+    log.pass(ID, 3000, true, [op], new Map());
     expect(log.open).toEqual([]);
     expect(log.mended).toMatchObject([{ sinceMs: 1000, mendedMs: 3000 }]);
     expect(log.mended[0]?.what).toContain('no forwarding row 02:42:0a:00:01:05');
@@ -264,7 +264,7 @@ describe('drift', () => {
     const log = new DriftLog();
     for (let i = 0; i < 10; i++) {
       const ops = Array.from({ length: 1000 }, (_, n) => ({ ...op, vtep: `192.168.${i}.${n}` }));
-      log.pass(ID, i, ops, new Map());
+      log.pass(ID, i, true, ops, new Map());
     }
     expect(log.mended.length).toBe(MOST_MENDED);
     expect(log.total).toBe(10_000);

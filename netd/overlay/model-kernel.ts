@@ -5,6 +5,7 @@ import type { OverlayOp } from './op.ts';
 /** A namespace that behaves as the kernel's do, for tests: it refuses what the kernel refuses, and forgets what it forgets. */
 export class ModelKernel {
   links: Map<string, ModelLink> | undefined;
+  isNamed = true;
   sysctls = new Map<string, string>();
   readonly outer = new Map<string, string>();
 
@@ -17,6 +18,10 @@ export class ModelKernel {
     }
     if (this.links === undefined) throw new Error(`no namespace for ${op.kind}`);
     switch (op.kind) {
+      case 'namespace-name':
+        if (this.isNamed) throw new Error('EEXIST: name');
+        this.isNamed = true;
+        return;
       case 'sysctl-set':
         this.sysctls.set(op.key, op.value);
         return;
@@ -93,7 +98,7 @@ export class ModelKernel {
     for (const [name, link] of this.links) {
       links.set(name, { ...link, name, index: 1, addresses: [...link.addresses] });
     }
-    return { links, sysctls: new Map(this.sysctls) };
+    return { isNamed: this.isNamed, links, sysctls: new Map(this.sysctls) };
   }
 
   rows(): KernelRows {

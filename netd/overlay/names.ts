@@ -31,6 +31,11 @@ export function isOurLink(name: string, alias: string | undefined): boolean {
   return name.startsWith(LINK_PREFIX) && alias?.startsWith(`${ALIAS_PREFIX} `) === true;
 }
 
+/** The network a link of ours belongs to. */
+export function networkOfAlias(alias: string | undefined): string | undefined {
+  return alias?.startsWith(`${ALIAS_PREFIX} `) ? alias.slice(ALIAS_PREFIX.length + 1).split(' ')[0] : undefined;
+}
+
 /** The endpoint whose container end carries this alias, whatever the engine renamed the link to. */
 export function containerEndOf(alias: string | undefined): string | undefined {
   const words = (alias ?? '').slice(ALIAS_PREFIX.length + 1).split(' ');

@@ -25,6 +25,8 @@ export interface ObservedVxlan {
 
 /** The namespace of a network at one moment, but for the rows. */
 export interface ObservedNamespace {
+  /** Its name leads to it. */
+  readonly isNamed: boolean;
   readonly links: ReadonlyMap<string, ObservedLink>;
   /** Values of the sysctls that matter, by key; a key that does not exist here is absent. */
   readonly sysctls: ReadonlyMap<string, string>;

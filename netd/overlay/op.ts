@@ -4,6 +4,8 @@
 /** One change. Links go by name; all happen in the namespace of the network but for the outer end of a pair. */
 export type OverlayOp =
   | { readonly kind: 'namespace-add'; readonly namespace: string }
+  /** It exists, and its name does not lead to it any more. */
+  | { readonly kind: 'namespace-name'; readonly namespace: string }
   /** Value of a file below /proc/sys, with slashes. */
   | { readonly kind: 'sysctl-set'; readonly key: string; readonly value: string }
   | { readonly kind: 'bridge-add'; readonly link: string; readonly alias: string; readonly mtu: number }
@@ -45,6 +47,8 @@ export function opText(op: OverlayOp): string {
   switch (op.kind) {
     case 'namespace-add':
       return `ip netns add ${op.namespace}`;
+    case 'namespace-name':
+      return `ip netns attach ${op.namespace}`;
     case 'sysctl-set':
       return `sysctl ${op.key.replaceAll('/', '.')}=${op.value}`;
     case 'bridge-add':

@@ -11,9 +11,6 @@ export const NAMESPACE_SYSCTLS: ReadonlyMap<string, string> = new Map([
   ['net/bridge/bridge-nf-call-iptables', '0'],
 ]);
 
-/** Keys every kernel has: a namespace just made lacks their values, not them. */
-const ALWAYS_THERE = 'net/ipv4/ip_forward';
-
 /** Link changes in the order they must happen in, around the rows (spec dataplane §8.4). */
 export interface LinkPlan {
   /** Namespace, bridges, vxlan devices, addresses. */
@@ -31,6 +28,7 @@ export function planLinks(view: OverlayView, observed: ObservedNamespace | undef
   const base: OverlayOp[] = [];
   const fresh = new Set<string>();
   if (observed === undefined) base.push({ kind: 'namespace-add', namespace: view.namespace });
+  else if (!observed.isNamed) base.push({ kind: 'namespace-name', namespace: view.namespace });
   base.push(...planSysctls(observed));
   for (const segment of view.segments) {
     const bridge = planBridge(segment, view.mtu, observed?.links.get(segment.bridge.name));
@@ -67,7 +65,8 @@ function planSysctls(observed: ObservedNamespace | undefined): OverlayOp[] {
   const ops: OverlayOp[] = [];
   for (const [key, value] of NAMESPACE_SYSCTLS) {
     const has = observed?.sysctls.get(key);
-    if (has === value || (has === undefined && key !== ALWAYS_THERE)) continue;
+    // What a new namespace has is not known; a key that is in no old one is in no other either.
+    if (has === value || (has === undefined && observed !== undefined)) continue;
     ops.push({ kind: 'sysctl-set', key, value });
   }
   return ops;

@@ -64,12 +64,12 @@ export function isHostAddress(subnet: Cidr, address: number): boolean {
 /** A route a container needs to reach another subnet of its network. */
 export interface StaticRoute {
   readonly destination: string;
-  readonly via: string;
+  readonly nextHop: string;
 }
 
 /** Each other subnet by the gateway of one's own: the sending node routes between the subnets (spec dataplane §1.8). */
 export function siblingRoutes(subnets: readonly DesiredSubnet[], own: number): StaticRoute[] {
-  const via = subnets[own]?.gateway;
-  if (via === undefined) return [];
-  return subnets.filter((_, index) => index !== own).map(({ subnet }) => ({ destination: subnet, via }));
+  const nextHop = subnets[own]?.gateway;
+  if (nextHop === undefined) return [];
+  return subnets.filter((_, index) => index !== own).map(({ subnet }) => ({ destination: subnet, nextHop }));
 }

@@ -1,0 +1,51 @@
+import { closeSync, openSync } from 'node:fs';
+import { RTN_UNICAST } from '../kernel/netlink/route.ts';
+import { Rtnetlink } from '../kernel/rtnetlink.ts';
+import type { HostFacts } from './checks.ts';
+
+/** Default of the process: the namespace it runs in is the underlay. */
+const OWN_NAMESPACE = '/proc/thread-self/ns/net';
+
+export interface HostOptions {
+  /** File of the underlay's network namespace; undefined for that of this process. */
+  readonly namespace: string | undefined;
+  /** Directories whose files may be namespaces with vxlan devices in them: the engine's, ip-netns(8)'s, ours. */
+  readonly namespaceDirectories: readonly string[];
+  /** Whether some network of ours is to exist. */
+  readonly isWanted: (networkId: string) => boolean;
+}
+
+/** The host's side of the overlays: where vxlan devices are made, and the outer ends of pairs wait. */
+export class Host implements Disposable {
+  readonly fd: number;
+  readonly rtnetlink: Rtnetlink;
+  readonly namespaceDirectories: readonly string[];
+  readonly isWanted: (networkId: string) => boolean;
+  /** Ours; set before any network is. */
+  vtep = '';
+
+  /** @throws KernelError */
+  constructor({ namespace, namespaceDirectories, isWanted }: HostOptions) {
+    this.namespaceDirectories = namespaceDirectories;
+    this.isWanted = isWanted;
+    this.rtnetlink = Rtnetlink.open(namespace);
+    this.fd = openSync(namespace ?? OWN_NAMESPACE, 'r');
+  }
+
+  /** @throws KernelError */
+  async facts(): Promise<HostFacts> {
+    const links = new Map((await this.rtnetlink.links()).map((link) => [link.index, link]));
+    const at = (await this.rtnetlink.addresses()).find(({ ip }) => ip === this.vtep);
+    const underlay = at && links.get(at.ifindex);
+    const routes = (await this.rtnetlink.routes()).flatMap((route) => {
+      if (route.destination.includes(':') || route.type !== RTN_UNICAST) return [];
+      return [{ destination: route.destination, link: links.get(route.ifindex)?.name }];
+    });
+    return { underlay: underlay && { link: underlay.name, mtu: underlay.mtu }, routes };
+  }
+
+  [Symbol.dispose](): void {
+    this.rtnetlink[Symbol.dispose]();
+    closeSync(this.fd);
+  }
+}

@@ -1,0 +1,9 @@
+import { Rtnetlink } from '../kernel/rtnetlink.ts';
+import { containerEndOf } from './names.ts';
+
+/** What the engine named the container's end of an endpoint's pair; undefined while it is not there. @throws KernelError */
+export async function findInterface(sandboxKey: string, endpointId: string): Promise<string | undefined> {
+  using rtnetlink = Rtnetlink.open(sandboxKey);
+  const links = await rtnetlink.links();
+  return links.find(({ alias }) => containerEndOf(alias) === endpointId)?.name;
+}

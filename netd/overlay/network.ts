@@ -1,0 +1,360 @@
+import type { Clock } from '#base/clock.ts';
+import { errorText } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
+import type { DesiredNetwork } from '../desired.ts';
+import type { NetworkStanding } from '../gossip/tables.ts';
+import type { KernelEvent } from '../kernel/netlink/event.ts';
+import { writeDelLink } from '../kernel/netlink/link.ts';
+import { apply, type Scene } from './apply.ts';
+import { checkHost, type Finding } from './checks.ts';
+import type { DriftLog } from './drift.ts';
+import type { LocalEndpoint } from './endpoint.ts';
+import { type Settled, settledOf, unexplained } from './explain.ts';
+import { type Hold, nextHold } from './hold.ts';
+import type { Host } from './host.ts';
+import { KernelRows } from './kernel-rows.ts';
+import { isOurLink } from './names.ts';
+import { Namespace } from './namespace.ts';
+import { observe, observeRows } from './observe.ts';
+import type { ObservedNamespace } from './observed.ts';
+import { isDestructive, type OverlayOp, opText } from './op.ts';
+import { planNetwork, planRows, type Wanted } from './plan.ts';
+import { parseCidr } from './subnets.ts';
+import { localAddresses, type OverlayView, type Underlay, viewOf } from './view.ts';
+import { type PeerRow, Winners } from './winners.ts';
+
+export interface NetworkDeps {
+  readonly host: Host;
+  /** File of the network's namespace. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly drift: DriftLog;
+  readonly underlay: () => Underlay;
+  /** Endpoints of this network. */
+  readonly endpoints: () => readonly LocalEndpoint[];
+  /** What gossip knows of this network; undefined while there is no gossip. */
+  readonly standing: () => NetworkStanding | undefined;
+  /** The kernel told of a change in the namespace. */
+  readonly told: (event: KernelEvent | 'overrun') => void;
+}
+
+/** How a pass went. */
+export interface PassRecord {
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly ops: number;
+  /** Text of the op, and the reason. */
+  readonly failures: readonly { readonly op: string; readonly reason: string }[];
+  /** Text of the first failure that is not about rows: nothing can be joined then. */
+  readonly linkFailure: string | undefined;
+}
+
+/** A row of a vxlan device, as a notification tells of it. */
+export type KernelRow = {
+  readonly isGone: boolean;
+  readonly isStatic: boolean;
+  readonly mac: string | undefined;
+} & (
+  | { readonly kind: 'neighbour'; readonly ip: string | undefined }
+  | { readonly kind: 'forwarding'; readonly vtep: string | undefined }
+);
+
+/** Failures of one pass that are told: they mostly have one cause. */
+const MOST_FAILURES_TOLD = 10;
+
+/** One overlay network of this node: what is known of it, and its passes. */
+export class OverlayNetwork {
+  readonly #deps: NetworkDeps;
+  readonly #scene: Scene;
+  #desired: DesiredNetwork;
+  #winners: Winners;
+  #hold: Hold | undefined = undefined;
+  #rowsBefore = 0;
+  /** What the next pass has to look at. */
+  #isFullDue = true;
+  #isLinksDue = true;
+  #dirty = new Set<string>();
+  #settled: Settled | undefined;
+  #refusal: string | undefined;
+  #last: PassRecord | undefined;
+  #adoption: { readonly repairs: number; readonly destructive: number } | undefined;
+  #observed: ObservedNamespace | undefined;
+  #names: ReadonlyMap<number, string> = new Map();
+  #findings: readonly Finding[] = [];
+
+  constructor(deps: NetworkDeps, desired: DesiredNetwork) {
+    this.#deps = deps;
+    this.#desired = desired;
+    this.#scene = { host: deps.host, path: deps.path, namespace: undefined, rows: new KernelRows() };
+    this.#winners = new Winners(this.#ground());
+    // What an earlier life left is not judged before gossip has been heard.
+    this.#hold = { reason: 'no-gossip', sinceMs: deps.clock.monotonicMs() };
+  }
+
+  get desired(): DesiredNetwork {
+    return this.#desired;
+  }
+
+  get winners(): Winners {
+    return this.#winners;
+  }
+
+  get hold(): Hold | undefined {
+    return this.#hold;
+  }
+
+  /** Why it is not built, in words. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  get last(): PassRecord | undefined {
+    return this.#last;
+  }
+
+  /** What the first pass found to do on what an earlier life had left; undefined if there was nothing left. */
+  get adoption(): { readonly repairs: number; readonly destructive: number } | undefined {
+    return this.#adoption;
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  get observed(): ObservedNamespace | undefined {
+    return this.#observed;
+  }
+
+  get rows(): KernelRows {
+    return this.#scene.rows;
+  }
+
+  get namespace(): Namespace | undefined {
+    return this.#scene.namespace;
+  }
+
+  view(): OverlayView | string {
+    return viewOf(this.#desired, this.#deps.endpoints(), this.#deps.underlay());
+  }
+
+  /** New wishes, endpoints or addresses of ours. */
+  refresh(desired: DesiredNetwork = this.#desired): void {
+    this.#desired = desired;
+    for (const ip of this.#winners.setGround(this.#ground())) this.#dirty.add(ip);
+    this.#isLinksDue = true;
+  }
+
+  /** Everything is to be compared with the kernel. */
+  demandFull(): void {
+    this.#isFullDue = true;
+  }
+
+  demandLinks(): void {
+    this.#isLinksDue = true;
+  }
+
+  putRow(row: PeerRow): void {
+    for (const ip of this.#winners.put(row)) this.#dirty.add(ip);
+  }
+
+  removeRow(key: string): void {
+    for (const ip of this.#winners.remove(key)) this.#dirty.add(ip);
+  }
+
+  /** Another gossip, with other rows: all that was known by the old one is forgotten, but not undone yet. */
+  replaceRows(rows: readonly PeerRow[]): void {
+    for (const { ip } of this.#winners.winners()) this.#dirty.add(ip);
+    this.#winners = new Winners(this.#ground());
+    for (const row of rows) this.putRow(row);
+    this.#rowsBefore = 0;
+    this.#isFullDue = true;
+  }
+
+  /** Whether time alone may change what is held. */
+  isHoldOver(): boolean {
+    return this.#hold !== undefined && this.#nextHold() !== this.#hold;
+  }
+
+  /** Name of a link that the last look found. */
+  linkOf(index: number): string | undefined {
+    return this.#names.get(index);
+  }
+
+  /** Whether a row of one of our devices, of which the kernel told, says what we want. */
+  isAsWanted(link: string, row: KernelRow): boolean {
+    const view = this.view();
+    const subnet = typeof view === 'string' ? -1 : view.segments.findIndex(({ vxlan }) => vxlan.name === link);
+    if (subnet < 0) return true;
+    const isThere = !row.isGone && row.isStatic;
+    if (row.kind === 'neighbour') {
+      const winner = row.ip === undefined ? undefined : this.#winners.winner(row.ip);
+      return winner?.subnet === subnet ? isThere && winner.mac === row.mac : !isThere;
+    }
+    const wanted = row.mac === undefined ? undefined : this.#winners.forwarding(subnet, row.mac)?.vtep;
+    return wanted === undefined ? !isThere : isThere && wanted === row.vtep;
+  }
+
+  /** Looks at the host around the network. */
+  async check(): Promise<void> {
+    const view = this.view();
+    this.#findings =
+      typeof view === 'string' ? [] : checkHost(view, await this.#deps.host.facts(), this.#deps.underlay());
+  }
+
+  /** Observe, plan, apply, record. Never throws for what the kernel refuses. */
+  async pass(): Promise<void> {
+    const startMs = this.#deps.clock.monotonicMs();
+    const view = this.view();
+    this.#refusal = typeof view === 'string' ? view : undefined;
+    if (typeof view === 'string') return;
+    const wasHeld = this.#hold !== undefined;
+    this.#hold = this.#nextHold();
+    // What was held goes all at once, and no event tells of it.
+    const isReleased = wasHeld && this.#hold === undefined;
+    const isFull = this.#isFullDue || isReleased;
+    const isLinks = isFull || this.#isLinksDue;
+    const dirty = this.#dirty;
+    if (!isLinks && dirty.size === 0) return;
+    this.#isFullDue = false;
+    this.#isLinksDue = false;
+    this.#dirty = new Set();
+    this.#rowsBefore = this.#winners.size;
+    const wanted = this.#wanted(view);
+    const expected = new Set(planRows(wanted, this.#scene.rows, dirty).map(opText));
+    try {
+      const observed = isLinks ? await this.#look() : this.#observed;
+      if (isFull && observed !== undefined) await this.#lookAtRows(view, observed);
+      const ops = isLinks
+        ? planNetwork(wanted, observed, this.#scene.rows, isFull ? 'all' : dirty)
+        : planRows(wanted, this.#scene.rows, dirty);
+      const failures = await apply(this.#scene, ops);
+      if (isLinks) this.#observed = ops.length === 0 ? observed : await this.#look();
+      this.#record(view, ops, failures, startMs);
+      this.#recordDrift(view, ops, failures, isFull, (op) => isReleased || expected.has(opText(op)));
+    } catch (error) {
+      // The kernel did not answer, or lost answers: what there is must be looked at again.
+      this.#isFullDue = true;
+      const reason = errorText(error);
+      this.#deps.logger.warn({ err: error }, 'overlay pass failed');
+      this.#last = { ...this.#base(startMs, 0), failures: [{ op: 'observe', reason }], linkFailure: reason };
+    }
+  }
+
+  /** Ends the network on this node: its namespace with all in it. */
+  async end(): Promise<void> {
+    this.#scene.namespace ??= Namespace.find(this.#deps.path);
+    const { namespace } = this.#scene;
+    this.#deps.drift.forget(this.#desired.id);
+    if (namespace === undefined) return;
+    // A namespace ends some time after its last user; a number must be free at once.
+    for (const { name, alias, kind } of await namespace.rtnetlink.links()) {
+      if (kind === 'vxlan' || isOurLink(name, alias)) await this.#tryDelete(namespace, name);
+    }
+    namespace.end();
+    this.#scene.namespace = undefined;
+  }
+
+  /** Lets go of the network and leaves everything as it is. */
+  close(): void {
+    this.#scene.namespace?.[Symbol.dispose]();
+    this.#scene.namespace = undefined;
+  }
+
+  async #look(): Promise<ObservedNamespace | undefined> {
+    this.#scene.namespace ??= Namespace.find(this.#deps.path);
+    if (this.#scene.namespace === undefined) return undefined;
+    this.#scene.namespace.listen(this.#deps.told);
+    const observed = await observe(this.#scene.namespace);
+    this.#names = new Map([...observed.links.values()].map(({ index, name }) => [index, name]));
+    return observed;
+  }
+
+  async #lookAtRows(view: OverlayView, observed: ObservedNamespace): Promise<void> {
+    const { namespace } = this.#scene;
+    if (namespace === undefined) return;
+    const devices = view.segments.flatMap(({ vxlan }) => observed.links.get(vxlan.name) ?? []);
+    this.#scene.rows = await observeRows(namespace.rtnetlink, devices);
+  }
+
+  #record(
+    view: OverlayView,
+    ops: readonly OverlayOp[],
+    failures: ReadonlyMap<OverlayOp, string>,
+    startMs: number,
+  ): void {
+    const told = [...failures].slice(0, MOST_FAILURES_TOLD).map(([op, reason]) => ({ op: opText(op), reason }));
+    const linkFailure = [...failures].find(([op]) => !('ip' in op) && !('mac' in op))?.[1];
+    const isNews = linkFailure !== undefined && linkFailure !== this.#last?.linkFailure;
+    this.#last = { ...this.#base(startMs, ops.length), failures: told, linkFailure };
+    if (failures.size > 0) this.#isFullDue = true;
+    if (isNews) this.#deps.logger.error({ reason: linkFailure }, 'overlay network cannot be built');
+    if (
+      this.#settled === undefined &&
+      this.#scene.namespace !== undefined &&
+      !ops.some(({ kind }) => kind === 'namespace-add')
+    ) {
+      this.#adoption = { repairs: ops.length, destructive: ops.filter(isDestructive).length };
+      this.#deps.logger.info(
+        { ...this.#adoption, rows: this.#scene.rows.size, mtu: view.mtu },
+        'overlay network adopted',
+      );
+    }
+  }
+
+  #recordDrift(
+    view: OverlayView,
+    ops: readonly OverlayOp[],
+    failures: ReadonlyMap<OverlayOp, string>,
+    isFull: boolean,
+    expected: (op: OverlayOp) => boolean,
+  ): void {
+    const settled = settledOf(view);
+    const strange = this.#settled === undefined ? [] : unexplained(ops, this.#settled, settled, expected);
+    this.#deps.drift.pass(this.#desired.id, this.#deps.clock.now(), isFull, strange, failures);
+    if (failures.size === 0) this.#settled = settled;
+    if (strange.length === 0) return;
+    const first = strange[0];
+    this.#deps.logger.warn(
+      { count: strange.length, first: first && opText(first), failed: failures.size },
+      'overlay network was not as it should be',
+    );
+  }
+
+  #base(startMs: number, ops: number) {
+    return { atMs: this.#deps.clock.now(), tookMs: this.#deps.clock.monotonicMs() - startMs, ops };
+  }
+
+  #wanted(view: OverlayView): Wanted {
+    const local = localAddresses(this.#desired, this.#deps.endpoints());
+    return { view, rows: { winners: this.#winners, local, holdDeletes: this.#hold !== undefined } };
+  }
+
+  #ground() {
+    const subnets = this.#desired.subnets.flatMap(({ subnet }) => parseCidr(subnet) ?? []);
+    const local = localAddresses(this.#desired, this.#deps.endpoints());
+    return { subnets, vtep: this.#deps.underlay().vtep, local };
+  }
+
+  #nextHold(): Hold | undefined {
+    const standing = this.#deps.standing();
+    return nextHold(this.#hold, {
+      nowMs: this.#deps.clock.monotonicMs(),
+      hasTables: standing !== undefined,
+      isInSync: standing?.isInSync ?? false,
+      others: standing?.others ?? 0,
+      before: this.#rowsBefore,
+      now: this.#winners.size,
+    });
+  }
+
+  async #tryDelete(namespace: Namespace, name: string): Promise<void> {
+    try {
+      await namespace.rtnetlink.request(`ip link delete ${name}`, (w) => writeDelLink(w, name));
+    } catch (error) {
+      // The other end of a pair goes with the first.
+      this.#deps.logger.debug({ link: name, reason: errorText(error) }, 'link was not deleted');
+    }
+  }
+}
