@@ -122,6 +122,22 @@ describe('an agent that ends', () => {
   });
 });
 
+describe('a join with addresses of another host', () => {
+  it('is refused before anything is thrown away or asked', async () => {
+    await joined();
+    const { agent } = await running();
+    await eventually(() => agent.view().cluster.nodeId !== null, 'the agent has its node');
+    const wrong = { ...request(), force: true, advertiseAddr: '192.0.2.77' };
+    await expect(agent.join(wrong, never)).rejects.toMatchObject({
+      code: 'address-not-local',
+      message: '--advertise-addr 192.0.2.77 is not an address of this host',
+    });
+    const unknown = { ...request(), force: true, dataPathAddr: 'eth77' };
+    await expect(agent.join(unknown, never)).rejects.toMatchObject({ code: 'address-not-local' });
+    expect(agent.view().cluster.nodeId).not.toBe(null);
+  });
+});
+
 describe('joining and leaving', () => {
   it('are one at a time', async () => {
     engine.answers['/version'] = 'silence';

@@ -1,9 +1,12 @@
+import { createSocket } from 'node:dgram';
 import { create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/log.ts';
 import { GOSSIP_SUBSYSTEM, IPSEC_SUBSYSTEM, keyringOf, keySetOf } from '#netd/gossip/keys/keyring.ts';
 import { type GossipNode, startGossip } from '#netd/gossip/node.ts';
+import { sealPacket } from '#netd/gossip/wire/packet.ts';
+import { encodeSwim } from '#netd/gossip/wire/swim-encode.ts';
 import { type SessionMessage, SessionMessageSchema } from '#proto/gen/swarmkit/dispatcher_pb.js';
 import type { HostNetwork } from './host-network.ts';
 import { hostNetwork } from './host-network.ts';
@@ -36,12 +39,12 @@ function ring(turns: number) {
   return keyringOf(set);
 }
 
-function message(turns: number, managers = [MANAGER]): SessionMessage {
+function message(turns: number, managers = [MANAGER], seenAt = SELF): SessionMessage {
   return create(SessionMessageSchema, {
     sessionId: 's',
     networkBootstrapKeys: keys(turns),
     managers: managers.map((ip) => ({ peer: { nodeId: 'm', addr: `${ip}:2377` }, weight: 10n })),
-    node: { vxlanUdpPort: 7789, status: { addr: SELF } },
+    node: { vxlanUdpPort: 7789, status: { addr: seenAt } },
   });
 }
 
@@ -212,6 +215,53 @@ describe('the gossip of a node', () => {
         kind: 'failing',
         error: { code: 'address-not-local', mend: 'Give one of eth0=10.0.0.5.' },
       });
+  });
+
+  /** A clock that can be put forward, past the least life of a name. */
+  function clockAhead() {
+    let aheadMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+    const forward = (ms: number) => {
+      aheadMs += ms;
+    };
+    return { clock, forward };
+  }
+
+  it('starts under another name when nobody would believe its own any more', async () => {
+    const { address } = await manager(MANAGER);
+    const { clock, forward } = clockAhead();
+    const { gossip } = running(address.port, { clock });
+    gossip.onMessage(message(0));
+    await expect.poll(() => alive(gossip.current()), soon).toBe(1);
+    const { name = '' } = gossip.current() ?? {};
+    forward(60_000);
+    // An accusation that leaves no higher number to object with.
+    const forged = encodeSwim({ kind: 'suspect', node: name, incarnation: 2 ** 32 - 1, from: 'b7702e6f5501' });
+    const socket = createSocket('udp4');
+    socket.send(sealPacket(forged, false, ring(0).primary, Buffer.alloc(12, 7)), address.port, SELF);
+    await expect.poll(() => gossip.current()?.name ?? name, soon).not.toBe(name);
+    await expect.poll(() => alive(gossip.current()), soon).toBeGreaterThan(0);
+    socket.close();
+  });
+
+  it('starts under another name at the address the host has now', async () => {
+    const { port } = await manager(MANAGER).then((node) => node.address);
+    const { clock, forward } = clockAhead();
+    const one = host(SELF);
+    const { gossip } = running(port, { clock, host: one, listen: { ip: '0.0.0.0', port: 0 } });
+    gossip.onMessage(message(0));
+    await expect.poll(() => gossip.current()?.address.ip, soon).toBe(SELF);
+    const { name } = gossip.current() ?? {};
+    one.addresses = [SELF, MOVED];
+    forward(60_000);
+    gossip.onMessage(message(0, [MANAGER], MOVED)); // while the old one is there, it stays
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(gossip.current()?.name).toBe(name);
+    one.addresses = [MOVED];
+    gossip.onMessage(message(0, [MANAGER], SELF));
+    gossip.onMessage(message(0, [MANAGER], MOVED));
+    await expect.poll(() => gossip.current()?.address.ip, soon).toBe(MOVED);
+    expect(gossip.current()?.name).not.toBe(name);
   });
 
   it('asks the routes of this host where nobody has told it anything', async () => {

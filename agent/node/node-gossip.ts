@@ -107,7 +107,7 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
       log.info({ primary: String(orders.keys.gossip.tags[0]) }, 'network keys have changed');
     }
     if (node && orders.managers.join() !== before.managers.join()) node.join(bootstrap());
-    if (orders.keys !== before.keys) mark();
+    if (orders.keys !== before.keys || orders.seenAt !== before.seenAt) mark();
   };
 
   const bootstrap = () => orders.managers.map((ip) => ({ ip, port: listen.port }));
