@@ -1,13 +1,13 @@
 import type { Clock } from '#base/clock.ts';
 import { errorText, NetdError } from '#base/errors.ts';
 import type { Random } from '#base/random.ts';
+import { type DnsRedirect, installDnsRedirect } from '../kernel/dns-redirect.ts';
 import { isNamespaceGone } from '../kernel/errors.ts';
 import { namespaceId } from '../kernel/netns.ts';
 import type { Zone } from './answer.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { type Listener, openListener } from './listener.ts';
 import type { Records } from './records.ts';
-import type { InstallRedirect, Redirect } from './redirect.ts';
 import type { ResolvConf } from './resolv-conf.ts';
 import { type SearchedNetwork, searchOrder } from './search.ts';
 import { type ServerSource, type Upstream, upstreamsOf } from './servers.ts';
@@ -36,7 +36,7 @@ export interface ContainerStatus {
   readonly internalOnly: boolean;
   readonly ndotsExplicit: boolean;
   readonly waiting: number;
-  /** Times the sockets or the rules had to be made anew. */
+  /** Times another namespace was found at the path, and the resolver made anew. */
   readonly repairs: number;
   readonly counters: Readonly<Counters>;
 }
@@ -46,7 +46,6 @@ export interface ContainerDeps {
   readonly hostConf: () => ResolvConf;
   readonly clock: Clock;
   readonly random: Random;
-  readonly installRedirect: InstallRedirect;
   readonly upstreamPort?: number;
 }
 
@@ -54,7 +53,8 @@ export interface ContainerDeps {
 interface Standing {
   readonly namespace: string;
   readonly listener: Listener;
-  readonly redirect: Redirect;
+  /** Belongs to this process: nobody else can flush it. */
+  readonly redirect: DnsRedirect;
 }
 
 interface Waiter {
@@ -165,11 +165,11 @@ export class Container {
     const namespace = namespaceId(sandboxKey);
     const standing = this.#standing;
     if (standing !== undefined) {
-      if (standing.namespace === namespace && !standing.redirect.isLost()) return 'serving';
+      if (standing.namespace === namespace) return 'serving';
       this.#repairs++;
       this.#takeDown();
     }
-    const { clock, random, upstreamPort, installRedirect } = this.#deps;
+    const { clock, random, upstreamPort } = this.#deps;
     const listener = await openListener({
       namespace: sandboxKey,
       zone: () => this.#zone,
@@ -180,7 +180,7 @@ export class Container {
       ...(upstreamPort !== undefined && { upstreamPort }),
     });
     try {
-      const redirect = await installRedirect(sandboxKey, listener);
+      const redirect = await installDnsRedirect(sandboxKey, listener);
       this.#standing = { namespace, listener, redirect };
     } catch (error) {
       listener.close();

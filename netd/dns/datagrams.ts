@@ -4,6 +4,7 @@ import { ipBytes } from '../gossip/wire/ip.ts';
 import { errnoName, KernelError } from '../kernel/errors.ts';
 import { loadKoffi, type NativeFunction } from '../kernel/native.ts';
 import { inNamespace } from '../kernel/netns.ts';
+import type { SocketAddress } from '../kernel/ns-sockets.ts';
 import type { Room } from './reply.ts';
 
 /**
@@ -110,12 +111,12 @@ export class DatagramSocket {
   }
 
   /**
-   * An IPv4 socket at an address in the namespace at `path`, on a free port.
+   * An IPv4 socket at an address in the namespace at `path`; port 0 is a free one.
    *
    * @throws KernelError
    */
-  static listen(path: string, address: string, handler: DatagramHandler): DatagramSocket {
-    return DatagramSocket.#open(path, 'bind', { address, port: 0 }, handler);
+  static listen(path: string, at: SocketAddress, handler: DatagramHandler): DatagramSocket {
+    return DatagramSocket.#open(path, 'bind', at, handler);
   }
 
   /**
@@ -124,18 +125,14 @@ export class DatagramSocket {
    * @param path of the namespace; undefined for this process's own
    * @throws KernelError, at once when there is no route
    */
-  static connect(
-    path: string | undefined,
-    to: { readonly address: string; readonly port: number },
-    handler: DatagramHandler,
-  ): DatagramSocket {
+  static connect(path: string | undefined, to: SocketAddress, handler: DatagramHandler): DatagramSocket {
     return DatagramSocket.#open(path, 'connect', to, handler);
   }
 
   static #open(
     path: string | undefined,
     call: 'bind' | 'connect',
-    at: { readonly address: string; readonly port: number },
+    at: SocketAddress,
     handler: DatagramHandler,
   ): DatagramSocket {
     const libc = load();

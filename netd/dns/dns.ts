@@ -8,7 +8,6 @@ import { Container, type ContainerDns, type ContainerStatus } from './container.
 import { type Explanation, explain } from './explain.ts';
 import { readHostResolvConf } from './host-servers.ts';
 import { Records, type RowSource } from './records.ts';
-import { type InstallRedirect, installRedirect } from './redirect.ts';
 import type { ResolvConf } from './resolv-conf.ts';
 
 export interface DnsDeps {
@@ -22,7 +21,6 @@ export interface DnsDeps {
   readonly log: Logger;
   /** The host's servers; read from its resolv.conf unless given. */
   readonly hostResolvConf?: () => ResolvConf;
-  readonly installRedirect?: InstallRedirect;
   /** Port of the servers; 53 but in tests. */
   readonly upstreamPort?: number;
 }
@@ -50,7 +48,7 @@ export interface Dns {
   readonly close: () => Promise<void>;
 }
 
-/** Every container is looked at this often, in milliseconds: is its namespace there, and does the redirect stand. */
+/** How often each container is looked at, in milliseconds: is the namespace at its path the one that is served? */
 const PASS_EVERY_MS = 5000;
 const RETRY_MS = 1000;
 /** Passes at once: each may start a process. */
@@ -105,9 +103,7 @@ export function createDns(deps: DnsDeps): Dns {
   return {
     attach: async (wanted) => {
       const known = containers.get(wanted.sandboxKey);
-      const container =
-        known ??
-        new Container(wanted, { ...deps, installRedirect: deps.installRedirect ?? installRedirect, records, hostConf });
+      const container = known ?? new Container(wanted, { ...deps, records, hostConf });
       containers.set(wanted.sandboxKey, container);
       container.set(wanted);
       const settled = container.settled();

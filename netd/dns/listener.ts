@@ -57,14 +57,18 @@ export async function openListener(deps: ListenerDeps): Promise<Listener> {
   });
   const tcpForwarder = new TcpForwarder({ namespace, upstreams, counters, ...port });
 
-  const udp = DatagramSocket.listen(namespace, RESOLVER_ADDRESS, {
-    received: (bytes, start, end, peer) => {
-      const handled = handleRequest(bytes, start, end, { zone: deps.zone(), transport: UDP, counters, random });
-      if (handled.kind === 'reply') udp.send(handled.room, handled.length, peer);
-      else if (handled.kind === 'forward') udpForwarder.forward(bytes, start, end, handled.query, peer);
+  const udp = DatagramSocket.listen(
+    namespace,
+    { address: RESOLVER_ADDRESS, port: 0 },
+    {
+      received: (bytes, start, end, peer) => {
+        const handled = handleRequest(bytes, start, end, { zone: deps.zone(), transport: UDP, counters, random });
+        if (handled.kind === 'reply') udp.send(handled.room, handled.length, peer);
+        else if (handled.kind === 'forward') udpForwarder.forward(bytes, start, end, handled.query, peer);
+      },
+      failed: () => {}, // the client is gone, or its socket is full: it asks again if it still wants to know
     },
-    failed: () => {}, // the client is gone, or its socket is full: it asks again if it still wants to know
-  });
+  );
   const answerTcp = (message: Buffer) => {
     const handled = handleRequest(message, 0, message.length, { zone: deps.zone(), transport: TCP, counters, random });
     if (handled.kind === 'ignore') return undefined;

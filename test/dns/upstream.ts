@@ -9,6 +9,7 @@ export type Manner = 'answers' | 'is silent' | 'refuses' | 'fails' | 'knows noth
 /** A name server of the outside world, in a namespace of the test. */
 export interface Upstream extends AsyncDisposable {
   readonly address: string;
+  readonly port: number;
   /** Questions that arrived, as `name TYPE udp|tcp`. */
   readonly asked: readonly string[];
   readonly behave: (manner: Manner) => void;
@@ -31,7 +32,8 @@ const RECORDS: Readonly<Record<string, readonly Answer[]>> = {
   '8.8.8.8.in-addr.arpa PTR': [{ type: 'PTR', name: '8.8.8.8.in-addr.arpa', ttl: TTL_SEC, data: 'eight.example' }],
 };
 
-export async function startUpstream(namespace: string, address: string): Promise<Upstream> {
+/** @param port 53, as of all servers, or a free one for 0 */
+export async function startUpstream(namespace: string, address: string, port = 53): Promise<Upstream> {
   const asked: string[] = [];
   let manner: Manner = 'answers';
   const answer = (bytes: Buffer, transport: 'udp' | 'tcp'): Buffer | undefined => {
@@ -45,12 +47,12 @@ export async function startUpstream(namespace: string, address: string): Promise
     if (reply.length <= limit) return reply;
     return encode({ ...replyTo(query, question, 'knows nothing'), flags: FLAGS | 0x0200 });
   };
-  const udp = openUdp(namespace, { address, port: 53 });
-  udp.on('message', (bytes, { port, address: to }) => {
+  const udp = openUdp(namespace, { address, port });
+  udp.on('message', (bytes, from) => {
     const reply = answer(bytes, 'udp');
-    if (reply !== undefined) udp.send(reply, port, to);
+    if (reply !== undefined) udp.send(reply, from.port, from.address);
   });
-  const tcp = listenTcp(namespace, { address, port: 53 });
+  const tcp = listenTcp(namespace, { address, port: udp.address().port });
   tcp.on('connection', (socket) => {
     const reader = new FrameReader();
     socket.on('error', () => socket.destroy());
@@ -64,6 +66,7 @@ export async function startUpstream(namespace: string, address: string): Promise
   await once(tcp, 'listening');
   return {
     address,
+    port: udp.address().port,
     asked,
     behave: (wanted) => {
       manner = wanted;
