@@ -64,6 +64,7 @@ const PURE: readonly string[] = [
   'pki/dial-verdict.ts',
   'netd/gossip/wire/',
   'netd/gossip/swim/',
+  'netd/kernel/netlink/',
   'base/backoff.ts',
 ];
 

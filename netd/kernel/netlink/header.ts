@@ -56,7 +56,7 @@ export function readAnswer(message: Message): Answer {
   // The kernel ends some dumps without a status.
   if (type === NLMSG_DONE && end - start < 4) return { errno: 0, text: '' };
   needBytes(message, 4, 'nlmsgerr');
-  const errno = -bytes.readInt32LE(start);
+  const errno = 0 - bytes.readInt32LE(start);
   if (errno < 0) throw new NetlinkDecodeError(`an answer with status ${-errno}`, start);
   if ((flags & NLM_F_ACK_TLVS) === 0) return { errno, text: '' };
   let text = '';
