@@ -268,6 +268,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     onEnd: (end) => {
       if (end.kind === 'described') return;
       lastEnd = { end, atMs: clock.now() };
+      if (end.kind === 'removed') gossip.onRemoved();
       if (registered) lost ??= clock.now();
     },
     clock,

@@ -195,6 +195,23 @@ describe('the gossip of a node', () => {
     expect(state(other)).toMatchObject({ state: 'alive', status: 'active' });
   }, 30_000);
 
+  it('goes when the swarm puts the node out, and comes back when it is taken in again', async () => {
+    const first = await manager(MANAGER);
+    const { gossip } = running(first.address.port);
+    gossip.onMessage(message(0));
+    await expect.poll(() => alive(gossip.current()), soon).toBe(1);
+    const { name } = gossip.current() ?? {};
+    gossip.onRemoved();
+    await expect.poll(() => gossip.state(), soon).toEqual({ kind: 'waiting' });
+    await expect
+      .poll(() => first.view().peers.find((peer) => peer.name === name), soon)
+      .toMatchObject({ state: 'left', status: 'left' });
+    gossip.onRemoved(); // as at every attempt to register
+    expect(gossip.current()).toBeUndefined();
+    gossip.onMessage(message(0));
+    await expect.poll(() => alive(gossip.current()), soon).toBe(1);
+  });
+
   it('advertises what join was told, by address or interface', async () => {
     const { port } = await manager(MANAGER).then((node) => node.address);
     const two = host(MOVED, SELF);

@@ -23,6 +23,11 @@ export type GossipState =
 export interface NodeGossip {
   /** Takes the keys, the managers and the data path's port out of a session message. */
   readonly onMessage: (message: SessionMessage) => void;
+  /**
+   * The swarm has put this node out: says goodbye and waits for keys, should it be taken in again. Its addresses may be given to
+   * others at any time, so its rows must go.
+   */
+  readonly onRemoved: () => void;
   /** Keeps the gossip going until the signal aborts; what runs then goes on until `leave` or `close`. */
   readonly run: (signal: AbortSignal) => Promise<void>;
   /** The gossip node of now. Rows and attachments are its own: another one starts with none. */
@@ -163,7 +168,10 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
   /** Observes, and does what is due; returns how long nothing is due then. */
   const pass = async (): Promise<number> => {
     const node = current();
-    if (node) {
+    if (node && orders.keys === undefined) {
+      log.warn({ node: node.name }, 'gossip ends: the swarm does not know this node any more');
+      await stop((old) => old.leave());
+    } else if (node) {
       const reason = await outdated(node);
       const leftMs = startedMs + LEAST_LIFE_MS - clock.monotonicMs();
       if (reason === undefined || leftMs > 0) return reason === undefined ? CHECK_MS : leftMs;
@@ -233,6 +241,10 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
 
   return {
     onMessage,
+    onRemoved: () => {
+      orders = { ...orders, keys: undefined };
+      mark();
+    },
     run: async (signal) => {
       while (!signal.aborted) {
         marked = false;
@@ -250,7 +262,9 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
       if (node === undefined) return undefined;
       try {
         const { vxlanUdpPort } = orders;
-        return dataPathOf({ dataPathAddr, advertised: node.address.ip, interfaces: host.interfaces(), vxlanUdpPort });
+        // Asked for several times a second by some: without need the interfaces are not listed.
+        const interfaces = dataPathAddr === null ? [] : host.interfaces();
+        return dataPathOf({ dataPathAddr, advertised: node.address.ip, interfaces, vxlanUdpPort });
       } catch (error) {
         return asNetdError(error);
       }
