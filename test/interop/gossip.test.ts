@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, vi } from 'vitest';
 import { MANAGER_VERSIONS } from '#test/conformance/versions.ts';
-import { useGossipSwarm } from './bed.ts';
 import { complaints } from './docker-side.ts';
 import { calmScenario } from './scenarios/calm.ts';
 import { rowScenarios } from './scenarios/rows.ts';
 import { troubleScenarios } from './scenarios/trouble.ts';
+import { useGossipSwarm } from './use-swarm.ts';
 
 // Nearly all of it is waiting: everything at once takes as long as the longest.
 vi.setConfig({ maxConcurrency: 200, testTimeout: 300_000 });

@@ -44,6 +44,11 @@ export class Probe {
     return probe;
   }
 
+  /** As this machine counts. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** SIGKILL: no goodbye. */
   async kill(): Promise<void> {
     await this.#process.crash();

@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { expect } from 'vitest';
 import type { Endpoint } from '#netd/gossip/records.ts';
 import { patiently } from '#test/conformance/patiently.ts';
 import type { Host } from '#test/hosts/host.ts';
@@ -45,10 +45,10 @@ export async function dockerHas(host: Host, network: string, rows: PublishedRows
     service: endpoint.service?.name,
   };
   await patiently(`dockerd of ${host.name} has the rows of ${endpoint.name}`, async () => {
-    expect(await dockerTask(host, network, id)).toEqual(wanted);
+    assert.deepEqual(await dockerTask(host, network, id), wanted);
     const { fdb, neighbours } = await overlayKernel(host, network);
-    expect(fdb).toMatch(new RegExp(`^${peer.mac} dev vxlan0 dst ${peer.tunnelIp} .*permanent`, 'm'));
-    expect(neighbours).toMatch(new RegExp(`^${peer.ip} dev vxlan0 lladdr ${peer.mac} PERMANENT`, 'm'));
+    assert.match(fdb, new RegExp(`^${peer.mac} dev vxlan0 dst ${peer.tunnelIp} .*permanent`, 'm'));
+    assert.match(neighbours, new RegExp(`^${peer.ip} dev vxlan0 lladdr ${peer.mac} PERMANENT`, 'm'));
     return true;
   });
 }
@@ -56,10 +56,10 @@ export async function dockerHas(host: Host, network: string, rows: PublishedRows
 /** Waits until nothing of the rows is left with that dockerd, nor in the kernel of its host. */
 export async function dockerLacks(host: Host, network: string, { id, endpoint, peer }: PublishedRows): Promise<void> {
   await patiently(`dockerd of ${host.name} has dropped ${endpoint.name}`, async () => {
-    expect(await dockerTask(host, network, id)).toBeUndefined();
+    assert.equal(await dockerTask(host, network, id), undefined);
     const { fdb, neighbours } = await overlayKernel(host, network);
-    expect(fdb).not.toContain(peer.mac);
-    expect(neighbours).not.toContain(`${peer.ip} `);
+    assert(!fdb.includes(peer.mac), fdb);
+    assert(!neighbours.includes(`${peer.ip} `), neighbours);
     return true;
   });
 }
@@ -99,10 +99,10 @@ export async function rowsOfDocker(host: Host, network: string): Promise<readonl
 /** The rows a probe holds of one node: each peer row with the name in the endpoint row beside it. */
 export async function rowsInProbe(probe: Probe, network: string, owner: string): Promise<readonly RowFacts[]> {
   const { endpoints, peers, unreadable } = await probe.snapshot(network);
-  expect(unreadable).toBe(0);
+  assert.equal(unreadable, 0);
   const mine = peers.filter((row) => row.owner === owner);
   const alone = endpoints.filter((row) => row.owner === owner && !mine.some(({ key }) => key === row.key));
-  expect(alone, 'endpoint rows without a peer row').toEqual([]);
+  assert.deepEqual(alone, [], 'endpoint rows without a peer row');
   return sorted(
     mine.map(({ key, value: { ip, prefixLength, mac, tunnelIp } }) => {
       const name = endpoints.find((row) => row.key === key)?.value.name;
@@ -121,8 +121,8 @@ export async function probeAgrees(
   return patiently(`${probe.host.name} has the rows of ${docker.name}`, async () => {
     const owner = await gossipName(docker, network);
     const rows = await rowsOfDocker(docker, network);
-    expect(rows.filter(({ name }) => name !== undefined).length).toBeGreaterThanOrEqual(leastContainers);
-    expect(await rowsInProbe(probe, network, owner)).toEqual(rows);
+    assert(rows.filter(({ name }) => name !== undefined).length >= leastContainers);
+    assert.deepEqual(await rowsInProbe(probe, network, owner), rows);
     return rows;
   });
 }

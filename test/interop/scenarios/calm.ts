@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { patiently } from '#test/conformance/patiently.ts';
-import type { GossipSwarm } from '../bed.ts';
-import { complaints, dockerNetwork } from '../docker-side.ts';
+import { everybodyIsOn } from '../agreement.ts';
+import { complaints } from '../docker-side.ts';
+import type { GossipSwarm } from '../gossip-swarm.ts';
 import type { Probe } from '../probe.ts';
-import { dockerHas, dockerLacks, gossipName, ourRows, probeAgrees } from '../rows.ts';
+import { dockerHas, dockerLacks, ourRows } from '../rows.ts';
 
 const CALM_MS = 120_000;
 
@@ -51,22 +51,6 @@ export function calmScenario(swarm: () => GossipSwarm): void {
     }
     for (const docker of dockers) expect(complaints(docker, 'misunderstanding', 'suspicion')).toEqual([]);
   });
-}
-
-/** Waits until every node knows that every node is on the network, and every probe has exactly the rows of every dockerd. */
-export async function everybodyIsOn({ dockers, probes, network }: GossipSwarm): Promise<void> {
-  await patiently('all know all', async () => {
-    const names = [...probes.map(({ name }) => name)];
-    for (const docker of dockers) names.push(await gossipName(docker, network));
-    names.sort();
-    for (const docker of dockers) {
-      const { peers } = await dockerNetwork(docker, network);
-      expect(peers.map(({ name }) => name).sort(), docker.name).toEqual(names);
-    }
-    for (const probe of probes) expect((await probe.snapshot(network)).nodes, probe.host.name).toEqual(names);
-    return true;
-  });
-  for (const probe of probes) for (const docker of dockers) await probeAgrees(probe, network, docker);
 }
 
 /** Publishes one endpoint on each probe, and waits until every dockerd has it. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { patiently } from '#test/conformance/patiently.ts';
 import type { Host } from '#test/hosts/host.ts';
-import type { GossipSwarm } from '../bed.ts';
 import { dockerLog, dockerNetwork } from '../docker-side.ts';
+import type { GossipSwarm } from '../gossip-swarm.ts';
 import type { Probe } from '../probe.ts';
 import { dockerHas, dockerLacks, gossipName, ourRows, probeAgrees } from '../rows.ts';
 

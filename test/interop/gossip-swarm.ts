@@ -1,6 +1,5 @@
 import pLimit from 'p-limit';
-import { afterAll, beforeAll } from 'vitest';
-import { type Bed, createBed } from '#test/hosts/bed.ts';
+import type { Bed } from '#test/hosts/bed.ts';
 import type { EngineName } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
@@ -39,21 +38,7 @@ const SUBNET = '10.99.0.0/16';
 /** What starts costs a core a second or two: with all at once, none would answer its pings meanwhile. */
 const starting = pLimit(4);
 
-/** Makes the swarm in a hook, on a bed of its own; the function gives it to tests. */
-export function useGossipSwarm(plan: GossipSwarmPlan): () => GossipSwarm {
-  let bed: Bed | undefined;
-  let made: GossipSwarm | undefined;
-  beforeAll(async () => {
-    bed = await createBed();
-    made = await gossipSwarm(bed, plan);
-  });
-  afterAll(() => bed?.end());
-  return () => {
-    if (made === undefined) throw new Error('the swarm is made in a hook: use it in tests');
-    return made;
-  };
-}
-
+/** Makes the swarm on that bed. */
 export async function gossipSwarm(bed: Bed, plan: GossipSwarmPlan): Promise<GossipSwarm> {
   const { manager: first, rotationSec } = plan;
   const manager = await starting(() => engineHost(bed, first.name, first.engine, rotationSec));
