@@ -83,6 +83,11 @@ export class EngineServer implements AsyncDisposable {
     for (const response of this.#begun) response.write(text);
   }
 
+  /** The end of every answer that has begun. */
+  endBegun(): void {
+    for (const response of this.#begun) response.end();
+  }
+
   #begin(response: ServerResponse, text: string): void {
     response.write(text);
     this.#begun.add(response);

@@ -361,9 +361,14 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     removeTasks: async () => {
       tasks.assign({ complete: true, update: [], remove: [] });
       await atMost(LEAVE_BUDGET_MS, tasks.idle());
-      // What is still being stopped by then is not waited for: its removal ends the stop.
-      for (const { Id } of await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`)) await engine.removeContainer(Id);
-      await tasks.close();
+      try {
+        // What is still being stopped by then is not waited for: its removal ends the stop.
+        const containers = await engine.listContainers(`${NODE_ID_LABEL}=${nodeId}`);
+        for (const { Id } of containers) await engine.removeContainer(Id);
+      } finally {
+        // A node that cannot leave lives on, in other tasks: these must not go on removing.
+        await atMost(CLOSE_BUDGET_MS, tasks.close());
+      }
       overlays.clear();
       await removePayloads(() => true);
       await taskStore.flush();
