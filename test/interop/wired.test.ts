@@ -183,4 +183,14 @@ describe('an agent in the gossip of dockerds', () => {
     }
     expect((await gossip()).gossip.state).toBe('off');
   });
+
+  test('says goodbye when the swarm puts it out: its addresses go to others', async () => {
+    await netd.join(swarm);
+    name = await together();
+    const { nodeId } = (await createApiClient(netd.socketPath).status()).document.cluster;
+    await manager.docker('node', 'rm', '--force', nodeId ?? '');
+    await dockersSay(name, 'NodeActive --> NodeLeft');
+    await patiently('netd has stopped the gossip', async () => (await gossip()).gossip.state === 'waiting');
+    await netd.run(['leave']);
+  });
 });
