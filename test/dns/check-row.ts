@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import { TYPE } from '#netd/dns/codes.ts';
-import { ask, seen } from './ask.ts';
+import { ask } from './ask.ts';
 import type { WorldAddresses } from './docker-world.ts';
 import { request } from './packet.ts';
 import { type Expected, fill, type QueryRow, REPLY } from './query-table.ts';
+import { seen } from './seen.ts';
 
 /** No reply comes within this time, in milliseconds; replies take a few. */
 const SILENCE_MS = 700;

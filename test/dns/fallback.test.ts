@@ -5,8 +5,9 @@ import { expect, it } from 'vitest';
 import { createBed } from '#test/hosts/bed.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
-import { ask, seen } from './ask.ts';
+import { ask } from './ask.ts';
 import { request } from './packet.ts';
+import { seen } from './seen.ts';
 import { startUpstream } from './upstream.ts';
 
 const FIXTURE = join(import.meta.dirname, 'resolver.fixture.ts');

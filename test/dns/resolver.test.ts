@@ -14,8 +14,9 @@ import { createNamespace, deleteNamespace } from '#netd/kernel/netns.ts';
 import { openUdp } from '#netd/kernel/ns-sockets.ts';
 import { runCommand } from '#test/hosts/command.ts';
 import { eventually } from '#test/hosts/eventually.ts';
-import { type Asking, ask, seen } from './ask.ts';
+import { type Asking, ask } from './ask.ts';
 import { request } from './packet.ts';
+import { seen } from './seen.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
 // netd's resolver in namespaces of its own, with name servers that behave in every way they can.
