@@ -35,6 +35,27 @@ describe('bulk sync', () => {
     ).toEqual(['k', 'mine']);
   });
 
+  test('nothing is asked of a peer while it waits for our answer; others are asked', () => {
+    const stage = attached(2);
+    stage.play = () => 'hang';
+    stage.streams.length = 0;
+    stage.request(bulkSync(1, [], { unsolicited: true }));
+    for (const index of [1, 2]) stage.core.db.bulk.request(peerOf(index).name, [NET], () => undefined);
+    stage.run(0);
+    stage.input({ kind: 'tick' });
+    const sent = () =>
+      stage.streams.map((stream) => {
+        const { unsolicited } = decodeBulkSync(bulkOf(stream)?.data ?? Buffer.alloc(0));
+        return [stream.to.ip, unsolicited ? 'request' : 'answer'];
+      });
+    expect(sent()).toEqual([
+      [peerOf(1).address.ip, 'answer'],
+      [peerOf(2).address.ip, 'request'],
+    ]);
+    stage.input({ kind: 'stream-done', id: stage.streams[0]?.id ?? 0, reply: undefined });
+    expect(sent().at(-1)).toEqual([peerOf(1).address.ip, 'request']);
+  });
+
   test('N09 an answer is not answered', () => {
     const stage = attached(1);
     stage.streams.length = 0;

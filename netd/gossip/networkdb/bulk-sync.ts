@@ -36,6 +36,8 @@ export class BulkSyncs {
   #sending = 0;
   /** Requests sent whose answer has not come. */
   readonly #awaited = new Map<string, { readonly transfer: Transfer; readonly timer: Timer }[]>();
+  /** How many answers to a peer are queued or being sent. */
+  readonly #answers = new Map<string, number>();
   readonly #backlog: Backlog;
 
   constructor(state: NetworkDbState) {
@@ -139,13 +141,16 @@ export class BulkSyncs {
       return;
     }
     this.#queue.push({ peer, networks: new Set(networks), request, waiting: [done] });
+    if (!request) this.#answers.set(peer, (this.#answers.get(peer) ?? 0) + 1);
     this.#sendNext();
   }
 
   #sendNext(): void {
     while (this.#sending < MAX_SENDING) {
       const mayAsk = this.#awaited.size < MAX_AWAITED;
-      const next = this.#queue.findIndex((one) => mayAsk || !one.request);
+      // A class A peer that waits for our answer forgets that it does when it answers a request of ours first, and is then
+      // held up for half a minute, while attaching for instance (spec gossip §18.3 no. 2).
+      const next = this.#queue.findIndex((one) => !one.request || (mayAsk && !this.#answers.has(one.peer)));
       const [transfer] = next < 0 ? [] : this.#queue.splice(next, 1);
       if (transfer === undefined) return;
       this.#sending++;
@@ -247,6 +252,11 @@ export class BulkSyncs {
 
   #finish(transfer: Transfer, ok: boolean): void {
     settle(transfer, ok);
+    if (!transfer.request) {
+      const left = (this.#answers.get(transfer.peer) ?? 0) - 1;
+      if (left > 0) this.#answers.set(transfer.peer, left);
+      else this.#answers.delete(transfer.peer);
+    }
     this.#release();
   }
 
