@@ -61,9 +61,15 @@ describe('network orders', () => {
     const orders = networkOrders(NO_ORDERS, message({ turns: 0 }));
     const short = message({ turns: 1 });
     short.networkBootstrapKeys = short.networkBootstrapKeys.slice(1);
-    expect(() => networkOrders(orders, short)).toThrow('the manager sent 2 keys of networking:gossip, expected 3');
+    const refused = networkOrders(orders, short);
+    expect(refused.refusedKeys).toBe('the manager sent 2 keys of networking:gossip, expected 3');
+    expect(refused.keys).toBe(orders.keys);
     const strange = message({ turns: 1 });
     for (const key of strange.networkBootstrapKeys) key.subsystem = 'networking:moon';
-    expect(() => networkOrders(orders, strange)).toThrow('unknown subsystem "networking:moon"');
+    strange.managers = message({ managers: ['10.0.0.7:2377'] }).managers;
+    const other = networkOrders(orders, strange);
+    expect(other.refusedKeys).toContain('unknown subsystem "networking:moon"');
+    expect(other.managers).toEqual(['10.0.0.7']); // the rest of the message counts
+    expect(networkOrders(other, message({ turns: 1 })).refusedKeys).toBeUndefined();
   });
 });

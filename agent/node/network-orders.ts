@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseHostPort } from '#agent/config/addresses.ts';
+import { errorText, isNetdError } from '#base/errors.ts';
 import {
   GOSSIP_SUBSYSTEM,
   IPSEC_SUBSYSTEM,
@@ -15,6 +16,8 @@ import type { EncryptionKey } from '#proto/gen/swarmkit/types_pb.js';
 export interface NetworkOrders {
   /** Undefined until the first keys have come. */
   readonly keys: NetworkKeys | undefined;
+  /** Why the last list of keys makes no sense, if it does not; `keys` are then those of before. */
+  readonly refusedKeys: string | undefined;
   /** IP addresses of the managers, sorted: whom to ask for the cluster. */
   readonly managers: readonly string[];
   /** The address the manager sees this node at; empty until it has said so. */
@@ -31,21 +34,36 @@ export interface NetworkKeys {
   readonly tags: ReadonlySet<bigint>;
 }
 
-export const NO_ORDERS: NetworkOrders = { keys: undefined, managers: [], seenAt: '', vxlanUdpPort: undefined };
+export const NO_ORDERS: NetworkOrders = {
+  keys: undefined,
+  refusedKeys: undefined,
+  managers: [],
+  seenAt: '',
+  vxlanUdpPort: undefined,
+};
 
-/**
- * Takes a session message. What it does not mention stays as it was: managers leave out what has not changed.
- *
- * @throws NetdError `bad-network-keys` if its list of keys makes no sense; the orders are then what they were
- */
+/** Takes a session message. What it does not mention stays as it was: managers leave out what has not changed. */
 export function networkOrders(last: NetworkOrders, message: SessionMessage): NetworkOrders {
   const managers = [...new Set(message.managers.flatMap(({ peer }) => managerIp(peer?.addr ?? '')))].sort();
   return {
-    keys: keysOf(last.keys, message.networkBootstrapKeys),
+    ...judgedKeys(last.keys, message.networkBootstrapKeys),
     managers: managers.length > 0 ? managers : last.managers,
     seenAt: message.node?.status?.addr || last.seenAt,
     vxlanUdpPort: message.node?.vxlanUdpPort ?? last.vxlanUdpPort,
   };
+}
+
+/** A list that makes no sense must not cost us what we have: the other nodes may have refused it as well. */
+function judgedKeys(
+  last: NetworkKeys | undefined,
+  list: readonly EncryptionKey[],
+): Pick<NetworkOrders, 'keys' | 'refusedKeys'> {
+  try {
+    return { keys: keysOf(last, list), refusedKeys: undefined };
+  } catch (error) {
+    if (!isNetdError(error, 'bad-network-keys')) throw error;
+    return { keys: last, refusedKeys: errorText(error) };
+  }
 }
 
 /** A list counts only if it has a key not seen before: one that came by way of a manager lagging behind is no step back. */

@@ -84,7 +84,6 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
   const listeners = new Set<(node: GossipNode | undefined) => void>();
   let orders: NetworkOrders = NO_ORDERS;
   let state: GossipState = { kind: 'waiting' };
-  let refusedKeys: string | undefined;
   let unreachable: Unreachable | undefined;
   let burned = false;
   let marked = false;
@@ -98,14 +97,9 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
 
   const onMessage = (message: SessionMessage): void => {
     const before = orders;
-    try {
-      orders = networkOrders(orders, message);
-      refusedKeys = undefined;
-    } catch (error) {
-      if (refusedKeys !== errorText(error)) log.error({ error: errorText(error) }, 'network keys refused');
-      refusedKeys = errorText(error);
-      return;
-    }
+    orders = networkOrders(orders, message);
+    const { refusedKeys: error } = orders;
+    if (error !== undefined && error !== before.refusedKeys) log.error({ error }, 'network keys refused');
     const node = current();
     if (node && orders.keys && orders.keys !== before.keys) {
       node.setKeyring(orders.keys.gossip);
@@ -179,7 +173,10 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
       await stop((old) => old[Symbol.asyncDispose]());
     }
     const { keys } = orders;
-    if (keys === undefined) return CHECK_MS;
+    if (keys === undefined) {
+      become({ kind: 'waiting' });
+      return CHECK_MS;
+    }
     try {
       const advertiseIp = await advertised();
       burned = false;
@@ -222,7 +219,15 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
     const before = current();
     state = next;
     const node = current();
-    if (node !== before) for (const listener of listeners) listener(node);
+    if (node === before) return;
+    for (const listener of listeners) {
+      try {
+        listener(node);
+      } catch (error) {
+        // The gossip must not be taken for broken because somebody else is.
+        log.error({ err: error }, 'what depends on the gossip failed to take up its change');
+      }
+    }
   };
 
   const stop = async (how: (node: GossipNode) => PromiseLike<void>): Promise<void> => {
@@ -273,7 +278,7 @@ export function createNodeGossip(options: NodeGossipOptions): NodeGossip {
     ipsecKeys: () => orders.keys?.ipsec,
     state: () => state,
     unreachable: () => unreachable,
-    refusedKeys: () => refusedKeys,
+    refusedKeys: () => orders.refusedKeys,
     leave: () => stop((node) => node.leave()),
     close: () => stop((node) => node[Symbol.asyncDispose]()),
   };
