@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { measureCompleteAssignment } from '#test/bench/complete-assignment.ts';
+import { measureDns } from '#test/bench/dns/measure.ts';
 import { type Figure, figureLine, quantile, ratio } from '#test/bench/figures.ts';
 import { cpuSeconds, residentMiB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
@@ -13,15 +14,27 @@ import { swarmNodes } from '#test/hosts/swarm.ts';
  * `npm run bench`: netd's worker against Docker's own on the same machine in the same run, and netd's own weight. Prints
  * each figure with its bound; a figure over its bound makes the exit status 1.
  *
- *   --rounds N   rounds of single starts (20)
+ *   --rounds N     rounds of single starts (20)
+ *   --only WHAT    only `dns` or `worker`
  */
 
 const root = join(import.meta.dirname, '..');
 const rounds = Number(process.argv[process.argv.indexOf('--rounds') + 1]) || 20;
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 const SCALE = 100;
 
 async function main(): Promise<void> {
   if (!existsSync(join(root, 'dist', 'netd'))) buildNetd();
+  const figures: Figure[] = [];
+  if (!only || only === 'dns') figures.push(...(await measureDns(progress)));
+  if (!only || only === 'worker') figures.push(...(await worker()));
+  say('');
+  for (const figure of figures) say(figureLine(figure));
+  process.exitCode = figures.every(({ value, bound }) => value <= bound) ? 0 : 1;
+}
+
+/** The worker's own figures. */
+async function worker(): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
   say('a manager, a netd worker (dist/netd) and a Docker worker are being started …');
   await using stage = await setStage();
@@ -29,9 +42,7 @@ async function main(): Promise<void> {
   figures.push(...(await weight(stage)));
   figures.push(...(await ready(stage)));
   figures.push(await manyAssignments());
-  say('');
-  for (const figure of figures) say(figureLine(figure));
-  process.exitCode = figures.every(({ value, bound }) => value <= bound) ? 0 : 1;
+  return figures;
 }
 
 /** Single starts, the two workers in turn so that both see the same machine. */

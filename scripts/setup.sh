@@ -3,6 +3,7 @@
 #
 #   sh scripts/setup.sh --npm-only             the node modules
 #   sh scripts/setup.sh [--engines SUITE,…]    those, the tools of the test bed, and root file systems with Docker engines
+#   … --bench                                  and what `npm run bench` measures with
 #   … --database                               and the database of the application that `npm start` shows
 #
 # Engines are never installed on this machine: a dockerd here would change its firewall. Each lives in a root file system of
@@ -171,9 +172,10 @@ build_image() {
 }
 
 testbed_ready() {
-  for command in ip unshare nsenter; do
+  for command in ip unshare nsenter nft; do
     command -v $command >/dev/null || return 1
   done
+  [ $bench = no ] || command -v dnsperf >/dev/null || return 1
   for suite in $suites; do
     engine_ready "$suite" || return 1
   done
@@ -181,7 +183,8 @@ testbed_ready() {
 }
 
 setup_testbed() {
-  need_commands ip=iproute2 unshare=util-linux nsenter=util-linux
+  need_commands ip=iproute2 unshare=util-linux nsenter=util-linux nft=nftables
+  [ $bench = no ] || need_commands dnsperf=dnsperf
   mkdir -p "$cache/engines"
   # One builder at a time; a second one waits, and then finds the work done.
   exec 9>"$cache/lock"
@@ -198,19 +201,20 @@ setup_testbed() {
 
 # --- main -------------------------------------------------------------------------------------------------------------------
 
-npm=yes testbed=yes database=no suites=$all_suites
+npm=yes testbed=yes database=no bench=no suites=$all_suites
 while [ $# -gt 0 ]; do
   case $1 in
     --npm-only) testbed=no ;;
     --testbed-only) npm=no ;; # how this script calls itself as root
     --database) database=yes ;;
+    --bench) bench=yes ;;
     --engines=*) suites=$(echo "${1#*=}" | tr , ' ') ;;
     --engines)
       [ $# -gt 1 ] || fail "--engines wants a list: any of $(echo $all_suites | tr ' ' ,)"
       suites=$(echo "$2" | tr , ' ')
       shift
       ;;
-    *) echo "usage: setup.sh [--npm-only] [--engines SUITE,...] [--database]   (unknown: $1)" >&2; exit 2 ;;
+    *) echo "usage: setup.sh [--npm-only] [--engines SUITE,...] [--database] [--bench]   (unknown: $1)" >&2; exit 2 ;;
   esac
   shift
 done
@@ -225,5 +229,6 @@ if [ "$(id -u)" -eq 0 ]; then
 else
   set -- --testbed-only --engines "$(echo $suites | tr ' ' ,)"
   [ $database = no ] || set -- "$@" --database
+  [ $bench = no ] || set -- "$@" --bench
   exec sh scripts/as-root.sh sh scripts/setup.sh "$@"
 fi
