@@ -1,0 +1,106 @@
+import { patiently } from '#test/conformance/patiently.ts';
+import type { Host } from '#test/hosts/host.ts';
+
+/** A container that is alive on one of the hosts, on the network of the mesh. */
+export interface Member {
+  readonly host: Host;
+  readonly id: string;
+  readonly name: string;
+  readonly ip: string;
+}
+
+/** Containers of several hosts on one overlay network: what they should reach, and what they do reach. */
+export class Mesh {
+  readonly network: string;
+
+  constructor(network: string) {
+    this.network = network;
+  }
+
+  /** The containers of a service that run now on these hosts. */
+  async members(hosts: readonly Host[], service: string): Promise<readonly Member[]> {
+    const lists = await Promise.all(
+      hosts.map(async (host): Promise<readonly Member[]> => {
+        const label = `label=com.docker.swarm.service.name=${service}`;
+        const ids = (await host.docker('ps', '--quiet', '--no-trunc', '--filter', label)).split('\n').filter(Boolean);
+        if (ids.length === 0) return [];
+        const format = `{{.Id}} {{.Name}} {{(index .NetworkSettings.Networks "${this.network}").IPAddress}}`;
+        return (await host.docker('inspect', '--format', format, ...ids)).split('\n').map((line) => {
+          const [id = '', name = '', ip = ''] = line.split(' ');
+          return { host, id, name: name.replace('/', ''), ip };
+        });
+      }),
+    );
+    return lists.flat();
+  }
+
+  /**
+   * Waits until so many containers of the service run on these hosts, every one reaches every other, and the name resolves for
+   * each to exactly all of them.
+   */
+  async settled(hosts: readonly Host[], service: string, count: number): Promise<readonly Member[]> {
+    return patiently(
+      `${count} of ${service} on ${hosts.map(({ name }) => name)} find and reach each other`,
+      async () => {
+        const members = await this.members(hosts, service);
+        if (members.length !== count) throw new Error(`${members.length} run`);
+        const faults = (await Promise.all(members.map((member) => this.faultsOf(member, members, service)))).flat();
+        if (faults.length > 0) throw new Error(faults.join('; '));
+        return members;
+      },
+      { intervalMs: 300 },
+    );
+  }
+
+  /** What is wrong for one member: whom it does not reach, and names that are not what they should be. */
+  async faultsOf(member: Member, members: readonly Member[], service: string): Promise<readonly string[]> {
+    const others = members.filter(({ id }) => id !== member.id);
+    const pings = others.map(({ ip }) => `ping -c 1 -W 1 ${ip} >/dev/null 2>&1 || echo unreachable ${ip}`);
+    const unreachable = others.length === 0 ? '' : await inside(member, pings.join('; '));
+    const resolved = await this.resolve(member, `tasks.${service}`);
+    const wanted = members.map(({ ip }) => ip).sort();
+    const faults = unreachable
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => `${member.name}@${member.host.name}: ${line}`);
+    if (resolved.join() !== wanted.join()) {
+      faults.push(`${member.name}@${member.host.name}: tasks.${service} is [${resolved}], alive are [${wanted}]`);
+    }
+    return faults;
+  }
+
+  /** The addresses a name has inside the container, sorted; none if it has none. */
+  async resolve(member: Pick<Member, 'host' | 'id'>, name: string): Promise<readonly string[]> {
+    const { stdout } = await member.host.exec(['docker', 'exec', member.id, 'nslookup', name, '127.0.0.11']);
+    // The first address is the server's own.
+    const addresses = [...stdout.matchAll(/^Address(?: \d+)?:\s*(\d+\.\d+\.\d+\.\d+)\s*$/gm)].map(
+      (match) => match[1] ?? '',
+    );
+    return [...new Set(addresses)].sort();
+  }
+}
+
+/** Output of a shell script in the container, whatever its exit status. */
+export async function inside(member: Pick<Member, 'host' | 'id'>, script: string): Promise<string> {
+  const { stdout, stderr } = await member.host.exec(['docker', 'exec', member.id, 'sh', '-c', script]);
+  return stdout === '' ? stderr : stdout;
+}
+
+/** Pings an address from inside a container, several times a second, until `stop` gives the losses. */
+export async function pingThrough(member: Member, ip: string): Promise<{ readonly stop: () => Promise<PingCount> }> {
+  const log = `/tmp/ping-${ip}`;
+  await member.host.run(['docker', 'exec', '--detach', member.id, 'sh', '-c', `ping -i 0.1 -W 1 ${ip} >${log} 2>&1`]);
+  return {
+    stop: async () => {
+      await inside(member, 'killall -INT ping; sleep 0.3');
+      const [, sent = '-1', received = '-2'] =
+        /(\d+) packets transmitted, (\d+) packets received/.exec(await inside(member, `cat ${log}`)) ?? [];
+      return { sent: Number(sent), lost: Number(sent) - Number(received) };
+    },
+  };
+}
+
+export interface PingCount {
+  readonly sent: number;
+  readonly lost: number;
+}
