@@ -1,4 +1,4 @@
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
@@ -95,6 +95,15 @@ it('prepares no task before it knows the host its templates may speak of', async
   await eventually(() => engine.requests.includes('/containers/create'), 'the container is created');
   expect(engine.requests.indexOf('/containers/create')).toBeGreaterThan(engine.requests.indexOf('/info'));
   expect(engine.requests).toContain('/info');
+});
+
+it('removes what an agent that was killed has not finished writing', async () => {
+  await joined();
+  const unfinished = join(stateDir, 'tasks.pb.0123abcd.tmp');
+  await writeFile(unfinished, 'half');
+  const { agent } = await running();
+  await eventually(() => agent.view().cluster.nodeId !== null, 'the identity is taken up');
+  await expect(access(unfinished)).rejects.toThrow('ENOENT');
 });
 
 describe('an agent that ends', () => {

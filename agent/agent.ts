@@ -21,6 +21,7 @@ import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts
 import { createStateFile, type StateFile } from '#agent/node/state-file.ts';
 import type { PayloadStore } from '#agent/payload/store.ts';
 import { createTaskStore, type TaskStore } from '#agent/tasks/store.ts';
+import { removeUnfinished } from '#base/atomic-file.ts';
 import type { Clock } from '#base/clock.ts';
 import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
@@ -108,6 +109,7 @@ export class Agent implements AgentControl {
     await makeDirectory(runDir, 0o755, '--run-dir');
     const lock = await lockStateDirectory(stateDir);
     try {
+      await removeUnfinished(stateDir); // of an agent that was killed while it wrote
       this.#network = await this.#startNetwork();
       const credentials = await this.#certificates.load(clock.now());
       // Before anybody can ask: a node that is part of a swarm never says that it is not.

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeFileAtomic } from './atomic-file.ts';
+import { removeUnfinished, writeFileAtomic } from './atomic-file.ts';
 
 let dir: string;
 
@@ -80,6 +80,26 @@ describe('writeFileAtomic', () => {
       await ended;
       expect(kindOf(await readFile(path), size)).toMatch(/^[ab]$/);
     }
+  });
+});
+
+describe('removeUnfinished', () => {
+  it('removes what a killed write has left, and nothing else', { timeout: 30_000 }, async () => {
+    const script = `
+      import fs from 'node:fs/promises';
+      import { syncBuiltinESMExports } from 'node:module';
+      fs.rename = () => process.kill(process.pid, 'SIGKILL');
+      syncBuiltinESMExports();
+      const { writeFileAtomic } = await import(${JSON.stringify(modulePath)});
+      await writeFileAtomic(${JSON.stringify(join(dir, 'file'))}, 'new', 0o600);
+    `;
+    await once(spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' }), 'exit');
+    expect(await readdir(dir)).toEqual([expect.stringMatching(/^file\.[0-9a-f]{8}\.tmp$/)]);
+    const others = ['file', 'notes.tmp', 'file.0123456.tmp', 'file.01234567.tmp.kept'];
+    for (const name of others) await writeFile(join(dir, name), '');
+    await mkdir(join(dir, 'directory.01234567.tmp'));
+    await removeUnfinished(dir);
+    expect((await readdir(dir)).sort()).toEqual([...others, 'directory.01234567.tmp'].sort());
   });
 });
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /**
  * Replaces the file whole or not at all: written beside it, flushed, renamed over it, and the directory flushed.
@@ -25,6 +25,20 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** As `writeFileAtomic` names what it has not finished. */
+const UNFINISHED = /\.[0-9a-f]{8}\.tmp$/;
+
+/**
+ * Removes what writes in this directory left behind that a kill or a power cut ended in the middle. Nobody may be writing there.
+ *
+ * @throws the system error when the directory cannot be read, or a file not be removed
+ */
+export async function removeUnfinished(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (entry.isFile() && UNFINISHED.test(entry.name)) await rm(join(directory, entry.name), { force: true });
+  }
 }
 
 /** Flushes a directory, so that renames and removals in it outlive a power cut. */
