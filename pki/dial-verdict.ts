@@ -63,7 +63,7 @@ export function notAManager(address: ManagerAddress, detail: string): NetdError 
 }
 
 function connectionError(probe: Exclude<ProbeResult, { kind: 'tls' }>, address: ManagerAddress): NetdError {
-  if (probe.kind === 'no-tls') return notAManager(address, `it does not speak TLS (${probe.text})`);
+  if (probe.kind === 'no-tls') return notAManager(address, probe.text);
   switch (probe.errno) {
     case 'ECONNREFUSED':
       // Workers listen on no port at all for swarm.

@@ -9,7 +9,7 @@ import { type Cert, MAX_CERTIFICATES, readCertificate } from './chain.ts';
 export type ProbeResult =
   /** No TCP connection came about; `errno` is the system's name for it, where it has one. */
   | { readonly kind: 'no-connection'; readonly errno: string | undefined; readonly text: string }
-  /** Something accepts connections but does not complete a TLS handshake. */
+  /** Something accepts connections but does not complete a TLS handshake; `text` says what it does instead. */
   | { readonly kind: 'no-tls'; readonly text: string }
   /** A TLS server and what it presented, leaf first. Nothing of it is verified. */
   | { readonly kind: 'tls'; readonly chain: readonly Cert[] };
@@ -41,10 +41,22 @@ export async function probe(address: ManagerAddress, serverName: string, signal:
     return { kind: 'tls', chain: await presentedChain(tcp, serverName, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    return { kind: 'no-tls', text: errorText(error) };
+    return { kind: 'no-tls', text: handshakeProblem(error) };
   } finally {
     tcp.destroy();
   }
+}
+
+/**
+ * What a server did instead of a handshake, in words. OpenSSL's own name source lines of it, and call everything that is not TLS
+ * a wrong version; its `reason` is the useful part of what it says.
+ */
+export function handshakeProblem(error: unknown): string {
+  const { code = '', reason } = (error instanceof Error ? error : {}) as { code?: string; reason?: string };
+  if (/_ALERT_/.test(code)) return `it refuses the TLS handshake (${reason ?? code})`;
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'it does not speak TLS: it answers with something else';
+  if (code.startsWith('ERR_SSL_')) return `it does not speak TLS as it should (${reason ?? code})`;
+  return `it does not speak TLS: ${errorText(error)}`;
 }
 
 function openTcp({ host, port }: ManagerAddress, signal: AbortSignal): Promise<Socket> {
