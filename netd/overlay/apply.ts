@@ -17,9 +17,9 @@ import { clashOf } from './checks.ts';
 import type { Host } from './host.ts';
 import { deleteVxlan, vxlansOnHost } from './host-vxlans.ts';
 import type { KernelRows } from './kernel-rows.ts';
-import { isOurLink } from './names.ts';
 import { Namespace } from './namespace.ts';
 import { type OverlayOp, opText, type RowOp } from './op.ts';
+import { addPair, restorePair } from './pairs.ts';
 
 /** Where ops are carried out. The namespace is undefined until there is one. */
 export interface Scene {
@@ -105,7 +105,9 @@ async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<vo
       scene.rows.setDevice(op.link, new Map(), new Map());
       return set(op.link, { alias: op.alias });
     case 'pair-add':
-      return addPair(scene, namespace, op);
+      return addPair(scene.host, namespace, op);
+    case 'pair-restore':
+      return restorePair(namespace, op);
     case 'link-delete':
       scene.rows.clearDevice(op.link);
       return ignoring(['ENODEV'], () => rtnetlink.request(opText(op), (w) => writeDelLink(w, op.link)));
@@ -174,32 +176,6 @@ async function addVxlan(
     await deleteVxlan(left);
     await add();
   }
-}
-
-async function addPair(
-  { host }: Scene,
-  namespace: Namespace,
-  op: Extract<OverlayOp, { kind: 'pair-add' }>,
-): Promise<void> {
-  const { link, mtu, outer, alias } = op;
-  const add = () =>
-    namespace.rtnetlink.request(opText(op), (w) =>
-      writeNewLink(w, {
-        name: link,
-        mtu,
-        type: { kind: 'veth', peer: { name: outer.link, mtu, mac: outer.mac, namespaceFd: host.fd } },
-      }),
-    );
-  try {
-    await add();
-  } catch (error) {
-    const left = isKernelErrno(error, 'EEXIST') ? await host.rtnetlink.link(outer.link) : undefined;
-    if (left === undefined || !isOurLink(left.name, left.alias)) throw error;
-    await host.rtnetlink.request(`ip link delete ${left.name}`, (w) => writeDelLink(w, left.index));
-    await add();
-  }
-  await namespace.rtnetlink.request(opText(op), (w) => writeSetLink(w, link, { alias }));
-  await host.rtnetlink.request(opText(op), (w) => writeSetLink(w, outer.link, { alias: outer.alias }));
 }
 
 async function applyRows(

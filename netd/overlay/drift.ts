@@ -95,6 +95,7 @@ export function whatDiffers(op: OverlayOp): string {
     case 'bridge-add':
     case 'vxlan-add':
     case 'pair-add':
+    case 'pair-restore':
       return `${op.link} is gone`;
     case 'link-delete':
       return `${op.link} is there: ${op.why}`;

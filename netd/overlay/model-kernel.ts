@@ -35,6 +35,7 @@ export class ModelKernel {
         return;
       }
       case 'pair-add':
+      case 'pair-restore':
         this.#add(op.link, { ...NEW_LINK, kind: 'veth', alias: op.alias, mtu: op.mtu });
         this.outer.set(op.outer.link, op.outer.mac);
         return;

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isErrno } from '#base/errors.ts';
+import { errorText, isErrno } from '#base/errors.ts';
+import type { Logger } from '#base/log.ts';
 import { callLibc } from '../kernel/libc.ts';
 import { watchKernel } from '../kernel/monitor.ts';
 import type { KernelEvent } from '../kernel/netlink/event.ts';
@@ -106,4 +107,20 @@ export async function deleteLinkIn(path: string, name: string): Promise<void> {
   const link = await namespace?.rtnetlink.link(name);
   if (link !== undefined)
     await namespace?.rtnetlink.request(`ip link delete ${name}`, (w) => writeDelLink(w, link.index));
+}
+
+/** Ends a network's namespace with all in it. @param held the namespace, if it is held open already */
+export async function endNamespace(path: string, held: Namespace | undefined, logger: Logger): Promise<void> {
+  const namespace = held ?? Namespace.find(path);
+  if (namespace === undefined) return;
+  // A namespace ends some time after its last user; the number of a vxlan device must be free at once.
+  for (const { name, kind } of await namespace.rtnetlink.links()) {
+    if (kind !== 'vxlan' && kind !== 'veth') continue;
+    try {
+      await namespace.rtnetlink.request(`ip link delete ${name}`, (w) => writeDelLink(w, name));
+    } catch (error) {
+      logger.debug({ link: name, reason: errorText(error) }, 'link was not deleted');
+    }
+  }
+  namespace.end();
 }

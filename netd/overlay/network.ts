@@ -4,7 +4,6 @@ import type { Logger } from '#base/log.ts';
 import type { DesiredNetwork } from '../desired.ts';
 import type { NetworkStanding } from '../gossip/tables.ts';
 import type { KernelEvent } from '../kernel/netlink/event.ts';
-import { writeDelLink } from '../kernel/netlink/link.ts';
 import { apply, type Scene } from './apply.ts';
 import { checkHost, type Finding } from './checks.ts';
 import type { DriftLog } from './drift.ts';
@@ -13,7 +12,6 @@ import { type Settled, settledOf, unexplained } from './explain.ts';
 import { type Hold, nextHold } from './hold.ts';
 import type { Host } from './host.ts';
 import { KernelRows } from './kernel-rows.ts';
-import { isOurLink } from './names.ts';
 import { Namespace } from './namespace.ts';
 import { observe, observeRows } from './observe.ts';
 import type { ObservedNamespace } from './observed.ts';
@@ -242,20 +240,6 @@ export class OverlayNetwork {
     }
   }
 
-  /** Ends the network on this node: its namespace with all in it. */
-  async end(): Promise<void> {
-    this.#scene.namespace ??= Namespace.find(this.#deps.path);
-    const { namespace } = this.#scene;
-    this.#deps.drift.forget(this.#desired.id);
-    if (namespace === undefined) return;
-    // A namespace ends some time after its last user; a number must be free at once.
-    for (const { name, alias, kind } of await namespace.rtnetlink.links()) {
-      if (kind === 'vxlan' || isOurLink(name, alias)) await this.#tryDelete(namespace, name);
-    }
-    namespace.end();
-    this.#scene.namespace = undefined;
-  }
-
   /** Lets go of the network and leaves everything as it is. */
   close(): void {
     this.#scene.namespace?.[Symbol.dispose]();
@@ -347,14 +331,5 @@ export class OverlayNetwork {
       before: this.#rowsBefore,
       now: this.#winners.size,
     });
-  }
-
-  async #tryDelete(namespace: Namespace, name: string): Promise<void> {
-    try {
-      await namespace.rtnetlink.request(`ip link delete ${name}`, (w) => writeDelLink(w, name));
-    } catch (error) {
-      // The other end of a pair goes with the first.
-      this.#deps.logger.debug({ link: name, reason: errorText(error) }, 'link was not deleted');
-    }
   }
 }

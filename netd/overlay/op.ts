@@ -1,3 +1,5 @@
+import type { StaticRoute } from './subnets.ts';
+
 // What a pass does to the kernel, as values. The text form is the command a person would type in the namespace of the network:
 // the log line, `netd inspect drift` and the expectations of the tests are the same.
 
@@ -11,6 +13,8 @@ export type OverlayOp =
   | { readonly kind: 'bridge-add'; readonly link: string; readonly alias: string; readonly mtu: number }
   | ({ readonly kind: 'vxlan-add'; readonly link: string; readonly alias: string; readonly mtu: number } & VxlanWish)
   | ({ readonly kind: 'pair-add'; readonly link: string; readonly alias: string } & PairWish)
+  /** A pair anew for a container that runs: its end goes where the engine had put it, with all the engine gave it. */
+  | ({ readonly kind: 'pair-restore'; readonly link: string; readonly alias: string } & PairWish & ContainerWish)
   | { readonly kind: 'link-delete'; readonly link: string; readonly why: string }
   | { readonly kind: 'link-alias'; readonly link: string; readonly alias: string }
   | { readonly kind: 'link-mtu'; readonly link: string; readonly mtu: number }
@@ -43,6 +47,14 @@ export interface PairWish {
   readonly outer: { readonly link: string; readonly alias: string; readonly mac: string };
 }
 
+export interface ContainerWish {
+  /** The container's namespace, a path. */
+  readonly sandboxKey: string;
+  /** With prefix length. */
+  readonly address: string;
+  readonly routes: readonly StaticRoute[];
+}
+
 export function opText(op: OverlayOp): string {
   switch (op.kind) {
     case 'namespace-add':
@@ -59,6 +71,8 @@ export function opText(op: OverlayOp): string {
     }
     case 'pair-add':
       return `ip link add ${op.link} mtu ${op.mtu} type veth peer ${op.outer.link} address ${op.outer.mac}`;
+    case 'pair-restore':
+      return `ip link add ${op.link} mtu ${op.mtu} type veth peer ${op.outer.link} netns ${op.sandboxKey}`;
     case 'link-delete':
       return `ip link delete ${op.link} (${op.why})`;
     case 'link-alias':

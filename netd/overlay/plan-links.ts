@@ -1,6 +1,6 @@
 import { isOurLink } from './names.ts';
 import type { ObservedLink, ObservedNamespace, ObservedVxlan } from './observed.ts';
-import type { OverlayOp, VxlanWish } from './op.ts';
+import type { ContainerWish, OverlayOp, VxlanWish } from './op.ts';
 import type { NamedLink, OverlayView, Port, Segment } from './view.ts';
 
 /** Values below /proc/sys that the namespace of a network needs (spec dataplane §9.8). */
@@ -112,7 +112,11 @@ function planLabel({ name: link, alias }: NamedLink, mtu: number, has: ObservedL
   return ops;
 }
 
-function planPort({ inner, outer, endpoint, segment }: Port, view: OverlayView, has: ObservedLink | undefined) {
+function planPort(
+  { inner, outer, endpoint, segment, container }: Port,
+  view: OverlayView,
+  has: ObservedLink | undefined,
+) {
   const ops: OverlayOp[] = [];
   const link = inner.name;
   const { mtu } = view;
@@ -120,12 +124,22 @@ function planPort({ inner, outer, endpoint, segment }: Port, view: OverlayView, 
   const usable = has?.kind === 'veth' ? has : undefined;
   if (has !== undefined && usable === undefined) ops.push({ kind: 'link-delete', link, why: 'it is no pair' });
   if (usable === undefined) {
-    const end = { link: outer.name, alias: outer.alias, mac: endpoint.mac };
-    ops.push({ kind: 'pair-add', link, alias: inner.alias, mtu, outer: end });
+    const { name, alias } = outer;
+    const end = { link: container?.interfaceName ?? name, alias, mac: endpoint.mac };
+    const pair = { link, alias: inner.alias, mtu, outer: end };
+    ops.push(
+      container === undefined
+        ? { kind: 'pair-add', ...pair }
+        : { kind: 'pair-restore', ...pair, ...placeOf(container) },
+    );
   } else ops.push(...planLabel(inner, mtu, usable));
   if (master !== undefined && usable?.master !== master) ops.push({ kind: 'link-master', link, master });
   if (!usable?.isUp) ops.push({ kind: 'link-up', link });
   return ops;
+}
+
+function placeOf({ sandboxKey, address, routes }: ContainerWish): ContainerWish {
+  return { sandboxKey, address, routes };
 }
 
 function planLeftovers(view: OverlayView, observed: ObservedNamespace | undefined): OverlayOp[] {

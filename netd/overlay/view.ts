@@ -1,9 +1,9 @@
-import type { DesiredNetwork } from '../desired.ts';
+import type { DesiredNetwork, DesiredSubnet } from '../desired.ts';
 import type { LocalEndpoint } from './endpoint.ts';
 import { overlayMtu } from './mtu.ts';
 import { linkAlias, linkName, namespaceName } from './names.ts';
-import type { VxlanWish } from './op.ts';
-import { type Cidr, ipv4Number, parseCidr, subnetIndex } from './subnets.ts';
+import type { ContainerWish, VxlanWish } from './op.ts';
+import { type Cidr, ipv4Number, parseCidr, siblingRoutes, subnetIndex } from './subnets.ts';
 
 /** How one network is to look in the kernel of this node, but for the rows of others (spec dataplane §1.2). */
 export interface OverlayView {
@@ -36,6 +36,8 @@ export interface Port {
   readonly segment: number;
   readonly inner: NamedLink;
   readonly outer: NamedLink;
+  /** Where the container's end belongs, once the engine has moved it there. */
+  readonly container: (ContainerWish & { readonly interfaceName: string }) | undefined;
 }
 
 /** Where packets of this node come from. */
@@ -78,7 +80,7 @@ export function viewOf(
     });
   }
   const cidrs = segments.map(({ cidr }) => cidr);
-  const ports = endpoints.flatMap((endpoint) => portOf(endpoint, cidrs) ?? []);
+  const ports = endpoints.flatMap((endpoint) => portOf(endpoint, cidrs, network.subnets) ?? []);
   return { networkId: network.id, namespace: namespaceName(network.id), mtu, segments, ports };
 }
 
@@ -90,17 +92,20 @@ export function localAddresses(network: DesiredNetwork, endpoints: readonly Loca
   return local;
 }
 
-function portOf(endpoint: LocalEndpoint, cidrs: readonly Cidr[]): Port | undefined {
+function portOf(endpoint: LocalEndpoint, cidrs: readonly Cidr[], subnets: readonly DesiredSubnet[]): Port | undefined {
   if (endpoint.sandboxKey === undefined) return undefined;
   const address = parseCidr(endpoint.address);
   const segment = address && subnetIndex(cidrs, address.address, address.length);
   if (segment === undefined) return undefined;
-  const { networkId, endpointId } = endpoint;
+  const { networkId, endpointId, sandboxKey, interfaceName } = endpoint;
+  const { address: own } = endpoint;
+  const routes = siblingRoutes(subnets, segment);
   return {
     endpoint,
     segment,
     inner: named(networkId, { kind: 'port', endpointId }),
     outer: named(networkId, { kind: 'container', endpointId }),
+    container: interfaceName === undefined ? undefined : { interfaceName, sandboxKey, address: own, routes },
   };
 }
 
