@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { measureCompleteAssignment } from '#test/bench/complete-assignment.ts';
 import { measureDns } from '#test/bench/dns/measure.ts';
 import { type Figure, figureLine, quantile, ratio } from '#test/bench/figures.ts';
+import { gossipFigures } from '#test/bench/gossip/figures.ts';
 import { cpuSeconds, residentMiB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
 import { type Stage, setStage } from '#test/bench/stage.ts';
@@ -15,7 +16,7 @@ import { swarmNodes } from '#test/hosts/swarm.ts';
  * each figure with its bound; a figure over its bound makes the exit status 1.
  *
  *   --rounds N     rounds of single starts (20)
- *   --only WHAT    only `dns` or `worker`
+ *   --only WHAT    only `dns`, `gossip` or `worker`
  */
 
 const root = join(import.meta.dirname, '..');
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
   if (!existsSync(join(root, 'dist', 'netd'))) buildNetd();
   const figures: Figure[] = [];
   if (!only || only === 'dns') figures.push(...(await measureDns(progress)));
+  if (!only || only === 'gossip') figures.push(...(await gossipFigures(progress)));
   if (!only || only === 'worker') figures.push(...(await worker()));
   say('');
   for (const figure of figures) say(figureLine(figure));
