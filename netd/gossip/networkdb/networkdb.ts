@@ -28,7 +28,7 @@ import { askUnheard, lookAround } from './unheard.ts';
 /** Compounds in compounds: nobody sends any, one level would be odd, four are enough. */
 const MAX_DEPTH = 4;
 /** How long the LEAVE event may take to get out, and how long it has to itself before memberlist's goodbye. */
-const LEAVE_WAIT_MS = 5000;
+const LEAVE_WAIT_MS = 4000;
 const LEAVE_GAP_MS = 600;
 /** How soon rows missed with an attachment are asked for: not by all nodes in the same moment. */
 const MISSED_SYNC_MS = 2000;
@@ -81,13 +81,13 @@ export class NetworkDb implements SwimDelegate {
   leave(done: () => void): void {
     const { io, nodeQueue } = this.state;
     const key = announceNode(this.state, 'leave');
-    const startedMs = io.nowMs;
+    const giveUpMs = io.nowMs + LEAVE_WAIT_MS;
     const check = () => {
-      const waitedMs = io.nowMs - startedMs;
       const isOut = !nodeQueue.has(key) || this.state.activePeers <= 1;
-      // Receivers take the newest of a burst first: without the gap the goodbye could overtake the event.
-      if ((isOut && waitedMs >= LEAVE_GAP_MS) || waitedMs >= LEAVE_WAIT_MS) done();
-      else io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS, check);
+      // Receivers take the newest of a burst first: without the gap, counted from the last copy, the goodbye could overtake
+      // the event, and who hears it first takes us for failed.
+      if (isOut || io.nowMs >= giveUpMs) io.timers.at(io.nowMs + LEAVE_GAP_MS, done);
+      else io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS / 4, check);
     };
     check();
   }
