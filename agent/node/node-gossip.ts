@@ -32,7 +32,10 @@ export interface NodeGossip {
   readonly run: (signal: AbortSignal) => Promise<void>;
   /** The gossip node of now. Rows and attachments are its own: another one starts with none. */
   readonly current: () => GossipNode | undefined;
-  /** Calls `listener` whenever `current` has become another, or none. Returns the undo. */
+  /**
+   * Calls `listener` whenever `current` has become another, or none; before a new one joins the others, so that what is attached
+   * and published at once is there for the first exchange. Returns the undo.
+   */
   readonly onChange: (listener: (node: GossipNode | undefined) => void) => () => void;
   /** Where the packets of overlay networks go; undefined until the gossip has run, an error if it cannot be told. */
   readonly dataPath: () => DataPath | NetdError | undefined;
