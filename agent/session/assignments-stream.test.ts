@@ -1,16 +1,29 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '#base/log.ts';
 import { AssignmentsFrameSchema } from '#proto/gen/swarmkit/assignments_frame_pb.js';
 import {
   AssignmentChange_AssignmentAction as Action,
   type AssignmentsMessage,
   AssignmentsMessageSchema,
+  Dispatcher,
   AssignmentsMessage_Type as Type,
 } from '#proto/gen/swarmkit/dispatcher_pb.js';
-import { SecretSchema, TaskSchema } from '#proto/gen/swarmkit/types_pb.js';
+import { SecretSchema, TaskSchema, VolumeAssignmentSchema } from '#proto/gen/swarmkit/types_pb.js';
+import { serviceDefinition } from '#proto/grpc.ts';
 import { change } from '#test/fake-manager/assignment-set.ts';
-import { decodeFrame } from './assignments-stream.ts';
+import { createAssignments } from './assignments.ts';
+import { decodeFrame, runAssignments } from './assignments-stream.ts';
 
 const quiet = new AbortController().signal;
 const frameOf = (message: AssignmentsMessage) =>
@@ -79,4 +92,36 @@ describe('decodeFrame', () => {
     const frame = create(AssignmentsFrameSchema, { changes: [Buffer.from([0x0a, 0xff])] });
     await expect(decodeFrame(frame, quiet)).rejects.toThrow();
   });
+});
+
+it('ends the session with a manager that never answers what the next assignments wait for', async () => {
+  let confirmed = 0;
+  const server = new Server();
+  server.addService(serviceDefinition(Dispatcher), {
+    assignments: (call: ServerWritableStream<unknown, AssignmentsMessage>) => {
+      const value = create(VolumeAssignmentSchema, { id: 'v1' });
+      const changes = [change(Action.REMOVE, { case: 'volume', value })];
+      call.write(create(AssignmentsMessageSchema, { type: Type.COMPLETE, resultsIn: '1', changes }));
+    },
+    updateVolumeStatus: (_: unknown, _answer: sendUnaryData<unknown>) => {
+      confirmed++;
+    },
+  });
+  const port = await new Promise<number>((resolve) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, bound) => resolve(bound));
+  });
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  try {
+    await new Promise((resolve) => client.waitForReady(Date.now() + 10_000, resolve));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const running = runAssignments(client, 's', createAssignments(), () => {}, silentLogger, quiet);
+    running.catch(() => {}); // looked at below
+    while (confirmed === 0) await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(5001);
+    await expect(running).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  } finally {
+    vi.useRealTimers();
+    client.close();
+    server.forceShutdown();
+  }
 });

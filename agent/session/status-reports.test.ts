@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { Client, credentials, Server, ServerCredentials, type sendUnaryData, status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createOutbox, type Outbox } from '#agent/tasks/outbox.ts';
 import { silentLogger } from '#base/log.ts';
 import {
@@ -49,6 +49,7 @@ beforeEach(async () => {
   client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
 });
 afterEach(() => {
+  vi.useRealTimers();
   scope.abort(new Error('the test is over'));
   client.close();
   server.forceShutdown();
@@ -140,6 +141,19 @@ describe('runStatusReports', () => {
     scope.abort(why);
     await expect(running).rejects.toBe(why);
     expect(outbox.size()).toBe(1);
+  });
+
+  it('ends the session with a manager that takes calls and not what they say', async () => {
+    put('a');
+    const running = run();
+    await emptied();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    verdict = () => new Promise(() => {});
+    put('b');
+    while (requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(30_001);
+    await expect(running).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    expect(outbox.pending(10).map(({ taskId }) => taskId)).toEqual(['b']);
   });
 
   it('keeps requests small when thousands of tasks have something to say', async () => {
