@@ -78,7 +78,10 @@ export class BulkSyncs {
         for (const network of wanted) {
           const more = (left.get(network) ?? 0) - 1;
           left.set(network, more);
-          if (more === 0) done(network);
+          if (more > 0) continue;
+          const own = this.#state.own.get(network);
+          if (own !== undefined) own.heard = true;
+          done(network);
         }
       });
     }
@@ -109,7 +112,7 @@ export class BulkSyncs {
     // Our own name as sender would have us talk to ourselves.
     if (sync.node === state.config.name) return;
     state.counters.bulkSyncsReceived++;
-    state.tableClock.witness(sync.time);
+    if (sync.time > 0n) state.tableClock.witness(sync.time);
     // An answer has come when its rows are there: before that a row is not missed, and not news to pass on.
     this.#backlog.add(sync.payload, () => {
       if (!sync.unsolicited) this.#answered(sync.node);

@@ -1,0 +1,146 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { silentLogger } from '#base/log.ts';
+import {
+  aliveOf,
+  attached,
+  bulkSync,
+  entryOf,
+  joinNetwork,
+  NET,
+  peerOf,
+  pushPull,
+  roster,
+  SELF,
+  Stage,
+  tableEvent,
+} from './core-testkit.ts';
+import { GOSSIP_SUBSYSTEM, keyringOf, keySetOf } from './keys/keyring.ts';
+import { startGossip } from './node.ts';
+import { openPacket, sealPacket } from './wire/packet.ts';
+import { decodeSwim } from './wire/swim-decode.ts';
+import { encodeSwim } from './wire/swim-encode.ts';
+
+describe('a peer that floods', () => {
+  test('with names: members and what is said of them stay bounded, and it is told', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    for (let i = 0; i < 40_000; i++) {
+      const ip = `10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`;
+      stage.packet(1, aliveOf(1, { node: `flood${i}`, ip }));
+    }
+    expect(stage.core.swim.state.members.size).toBe(32_768);
+    expect(stage.core.swim.state.queue.size).toBeLessThanOrEqual(8192);
+    expect(stage.facts.some((fact) => fact.kind === 'dropped' && fact.what === 'node')).toBe(true);
+    expect(stage.memberState(1)).toBe('alive');
+  });
+
+  test('with networks in its own name: only so many are kept', () => {
+    const stage = attached(1);
+    for (let i = 0; i < 6000; i++) stage.user(1, joinNetwork(1, `flood${i}`, BigInt(i + 10)));
+    const { attachments, networkQueue } = stage.core.db.state;
+    expect(attachments.get(peerOf(1).name)?.size).toBe(4096);
+    expect(networkQueue.size).toBeLessThanOrEqual(8192);
+    expect(roster(stage)).toContain(peerOf(1).name);
+  });
+
+  test('with rows: what waits to be passed on stays bounded, and ours still go out first', () => {
+    const stage = attached(2);
+    for (let i = 0; i < 12_000; i++) stage.user(1, tableEvent(1, { key: `flood${i}`, time: BigInt(i + 10) }));
+    const own = stage.core.db.state.own.get(NET);
+    expect(own?.relayed.size).toBeLessThanOrEqual(8192);
+    const sinceMs = stage.nowMs;
+    stage.publish('ours', 'v');
+    stage.run(250);
+    expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'ours')).toBe(true);
+  });
+
+  test('with garbage over real sockets: others are still answered', async () => {
+    const key = Buffer.alloc(16, 2);
+    const keys = [1, 2, 3].map((n) => ({
+      subsystem: GOSSIP_SUBSYSTEM,
+      key: Buffer.alloc(16, n),
+      lamportTime: BigInt(n),
+    }));
+    const set = keySetOf(keys, GOSSIP_SUBSYSTEM);
+    if (set === undefined) throw new Error('no keys');
+    const ip = '127.0.9.1';
+    await using node = await startGossip({
+      listen: { ip, port: 0 },
+      advertiseIp: ip,
+      keyring: keyringOf(set),
+      logger: silentLogger,
+    });
+    const flooder = createSocket('udp4').bind(0, '127.0.9.66');
+    const honest = createSocket('udp4').bind(0, '127.0.9.2');
+    try {
+      await Promise.all([once(flooder, 'listening'), once(honest, 'listening')]);
+      const garbage = Buffer.alloc(1400, 1);
+      for (let i = 0; i < 3000; i++) flooder.send(garbage, node.address.port, ip);
+      const answered = new Promise<number>((resolve) => {
+        honest.on('message', (datagram) => {
+          const message = decodeSwim(openPacket(datagram, [key]));
+          if (message?.kind === 'ack') resolve(message.seqNo);
+        });
+      });
+      const ping = encodeSwim({ kind: 'ping', seqNo: 77, node: node.name, source: undefined });
+      const again = setInterval(
+        () => honest.send(sealPacket(ping, false, key, Buffer.alloc(12, 3)), node.address.port, ip),
+        50,
+      );
+      expect(await answered).toBe(77);
+      clearInterval(again);
+      expect(node.view().peers).toEqual([]);
+    } finally {
+      flooder.close();
+      honest.close();
+    }
+  });
+});
+
+describe('a peer with our name', () => {
+  test('in a push/pull: we keep our address, object, and say so', () => {
+    const stage = attached(1);
+    const before = stage.core.swim.state.self.incarnation;
+    stage.request(pushPull(1, [entryOf(1), entryOf(1, { name: SELF.name, ip: '10.9.9.9', incarnation: before })]));
+    stage.run(1000);
+    expect(stage.core.swim.state.self).toMatchObject({ ip: SELF.address.ip, incarnation: before + 1, state: 'alive' });
+    expect(stage.facts.filter((fact) => fact.kind === 'conflict' && fact.node === SELF.name)).toHaveLength(1);
+  });
+
+  test('its detaching is not ours, and its rows are not ours', () => {
+    const stage = attached(1);
+    stage.publish('k', 'ours');
+    const leaving = { network: NET, node: SELF.name, time: 1000n, leaving: true };
+    stage.request(pushPull(1, [entryOf(1)], [leaving]));
+    stage.user(1, tableEvent(1, { owner: SELF.name, key: 'k', value: 'theirs', time: 900n }));
+    expect(roster(stage)).toContain(SELF.name);
+    expect(stage.row('k')).toMatchObject({ value: 'ours', deleted: false });
+  });
+});
+
+describe('a peer with a poisoned Lamport clock', () => {
+  test.each([2n ** 63n + 1n, 2n ** 64n - 1n])('%i is refused wherever it comes, and our clocks go on', (time) => {
+    const stage = attached(1);
+    const { networkClock, tableClock } = stage.core.db.state;
+    const before = [networkClock.time, tableClock.time];
+    stage.user(1, joinNetwork(1, NET, time));
+    stage.user(1, tableEvent(1, { key: 'poison', time }));
+    stage.request(bulkSync(1, [tableEvent(1, { key: 'poison', time })], { time: 0n }));
+    stage.request(pushPull(1, [entryOf(1)], [{ network: NET, node: peerOf(1).name, time, leaving: false }]));
+    expect([networkClock.time, tableClock.time]).toEqual(before);
+    expect(stage.row('poison')).toBeUndefined();
+    stage.publish('ours', 'v');
+    expect(stage.row('ours')?.time).toBe((before[1] ?? 0n) + 1n);
+  });
+
+  test('one far ahead is believed: what we say afterwards is later still, and news of the others is no worse off', () => {
+    const stage = attached(2);
+    stage.user(1, tableEvent(1, { key: 'ahead', time: 2n ** 62n }));
+    stage.publish('ours', 'v');
+    expect(stage.row('ours')?.time).toBe(2n ** 62n + 2n);
+    stage.user(2, tableEvent(2, { key: 'theirs', time: 7n, value: 'late clock' }));
+    expect(stage.row('theirs')?.value).toBe('late clock');
+  });
+});
