@@ -135,7 +135,7 @@ export class Tables {
     const own = this.#state.own.get(network);
     if (own === undefined || own.leaving) return undefined;
     const members = this.#state.rosters.get(network)?.size ?? 0;
-    return { others: Math.max(0, members - 1), isInSync: own.inSync };
+    return { others: Math.max(0, members - 1), isInSync: own.heard };
   }
 
   /**

@@ -30,6 +30,7 @@ export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>,
     leaving: false,
     reapAtMs: Number.POSITIVE_INFINITY,
     inSync: false,
+    heard: false,
     freshUntilMs: io.nowMs + FRESH_MS,
     lookAtMs: io.nowMs + LOOK_AFTER_MS,
     // What was queued before is still true, or will be overtaken by newer times.
