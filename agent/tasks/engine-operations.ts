@@ -1,14 +1,13 @@
-import { stat } from 'node:fs/promises';
 import { type ContainerPlan, planContainer } from '#agent/container/container-plan.ts';
-import { missingBindSource } from '#agent/container/mounts.ts';
 import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
 import { EngineStuck, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
-import { errorText, isErrno } from '#base/errors.ts';
+import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
+import { type BindSourceCheck, createBindSourceCheck } from './bind-sources.ts';
 import { createEngineNetworks, type EngineNetworks } from './engine-networks.ts';
 import { observedContainer } from './observed.ts';
 import type { ResolvedTask, TaskOperations } from './operations.ts';
@@ -36,10 +35,12 @@ export interface EngineOperationsOptions {
 /** Carries out the moves of a task on the engine (spec swarmkit-worker §4.7). Each may be repeated at any moment. */
 export function createEngineOperations(options: EngineOperationsOptions): TaskOperations {
   const networks = createEngineNetworks(options.engine, options.log);
+  const checkSource = createBindSourceCheck();
   return {
     resolve: (task) => {
       const payloadDir = options.payloads.directory(task.id);
-      return engineTask(task, planContainer(task, { node: options.node(), payloadDir }), networks, options);
+      const plan = planContainer(task, { node: options.node(), payloadDir });
+      return engineTask(task, plan, networks, checkSource, options);
     },
   };
 }
@@ -48,6 +49,7 @@ function engineTask(
   task: Task,
   plan: ContainerPlan,
   networks: EngineNetworks,
+  checkSource: BindSourceCheck,
   options: EngineOperationsOptions,
 ): ResolvedTask {
   const { engine, payloads } = options;
@@ -65,7 +67,7 @@ function engineTask(
     start: async (id) => {
       await payloads.fill(task, plan);
       if (plan.networks.connect.length > 0) await connectNetworks(engine, plan, await engine.inspectContainer(id));
-      for (const source of plan.bindSources) await requireBindSource(source);
+      for (const source of plan.bindSources) await checkSource(source);
       await engine.startContainer(id);
     },
     stop: (id) => engine.stopContainer(id, plan.stopTimeoutSec),
@@ -131,14 +133,5 @@ async function ensureVolume(engine: Engine, name: string, driver: string, body: 
   const volume = await engine.createVolume(body);
   if (driver !== '' && volume.driver !== '' && volume.driver !== driver) {
     throw new SpecError(`volume ${name} exists with the driver ${volume.driver}, wanted is ${driver}`);
-  }
-}
-
-/** A source that has gone since the container was created: told in words, before the container runtime tells it in its own. */
-async function requireBindSource(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw new SpecError(missingBindSource(path));
   }
 }
