@@ -83,9 +83,9 @@ async function weight(stage: Stage): Promise<readonly Figure[]> {
       const host = side === 'ours' ? netdHost : dockerHost;
       progress(`scale 1 to ${SCALE} to 0: round ${round + 1} of 3, ${host.name}`);
       await createService(manager, 'many', host, 1);
-      up[side].push(await scaleService(manager, 'many', SCALE));
+      up[side].push(await scaleService(manager, 'many', host, SCALE));
       if (side === 'ours' && round === 0) ({ fullMiB, idleCpu } = await quiet(netd.process.pid));
-      down[side].push(await scaleService(manager, 'many', 0));
+      down[side].push(await scaleService(manager, 'many', host, 0));
       await removeService(manager, 'many', host);
     }
   }

@@ -6,18 +6,19 @@ import { BUSYBOX } from '#test/hosts/image.ts';
 
 const POLL_MS = 5;
 const PATIENCE_MS = 120_000;
+const ENGINE_PATIENCE_MS = 20_000;
 
 /** Creates a service and waits until the manager shows that many tasks RUNNING. Returns milliseconds from the request on. */
 export async function createService(manager: Host, name: string, on: Host, replicas: number): Promise<number> {
   const api = manager.engine.api();
   const startedMs = performance.now();
   await api.createService(serviceSpec(name, on, replicas));
-  await until(api, name, async () => (await running(api, name)) === replicas);
+  await until(api, name, on, async () => (await running(api, name)) === replicas);
   return performance.now() - startedMs;
 }
 
 /** Scales and waits until the manager shows that many RUNNING, and no other task that is not over. */
-export async function scaleService(manager: Host, name: string, replicas: number): Promise<number> {
+export async function scaleService(manager: Host, name: string, on: Host, replicas: number): Promise<number> {
   const api = manager.engine.api();
   const service = api.getService(name);
   const { Spec, Version } = (await service.inspect()) as {
@@ -27,13 +28,13 @@ export async function scaleService(manager: Host, name: string, replicas: number
   const startedMs = performance.now();
   await service.update({ ...Spec, version: Version.Index, Mode: { Replicated: { Replicas: replicas } } });
   const done = async () => (await running(api, name)) === replicas && (await lingering(api, name, replicas)) === 0;
-  await until(api, name, done);
+  await until(api, name, on, done);
   return performance.now() - startedMs;
 }
 
 export async function removeService(manager: Host, name: string, on: Host): Promise<void> {
   await manager.docker('service', 'rm', name);
-  await until(manager.engine.api(), name, async () => (await on.docker('ps', '--all', '--quiet')) === '');
+  await until(manager.engine.api(), name, on, async () => (await on.docker('ps', '--all', '--quiet')) === '');
 }
 
 function serviceSpec(name: string, on: Host, replicas: number) {
@@ -71,14 +72,26 @@ async function lingering(api: Docker, name: string, replicas: number): Promise<n
   return counted.length - replicas;
 }
 
-async function until(api: Docker, name: string, check: () => Promise<boolean>): Promise<void> {
+async function until(api: Docker, name: string, on: Host, check: () => Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS;
   while (!(await check())) {
     if (performance.now() > deadlineMs) {
-      throw new Error(`not within ${PATIENCE_MS / 1000} s; tasks of ${name}: ${census(await tasksOf(api, name))}`);
+      const engine = (await answers(on)) ? 'answers' : 'is locked up (Docker 20.10 can be: moby/libnetwork#2679)';
+      const tasks = census(await tasksOf(api, name));
+      throw new Error(
+        `not within ${PATIENCE_MS / 1000} s; the engine of ${on.name} ${engine}; tasks of ${name}: ${tasks}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** Whether the host's engine tells of itself: one that has locked up does not, though it goes on taking calls. */
+async function answers(on: Host): Promise<boolean> {
+  const asked = on.engine.api().info();
+  asked.catch(() => {}); // ends with its engine
+  const patience = new Promise<false>((resolve) => setTimeout(() => resolve(false), ENGINE_PATIENCE_MS).unref());
+  return (await Promise.race([asked, patience])) !== false;
 }
 
 /** How many tasks are in which state. */
