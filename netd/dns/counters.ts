@@ -19,3 +19,14 @@ export interface Counters {
 export function newCounters(): Counters {
   return { queries: 0, answered: 0, forwarded: 0, failed: 0, truncated: 0, malformed: 0, ignored: 0 };
 }
+
+/** Adds what one resolver counted to what others did. */
+export function addCounters(sum: Counters, more: Readonly<Counters>): void {
+  sum.queries += more.queries;
+  sum.answered += more.answered;
+  sum.forwarded += more.forwarded;
+  sum.failed += more.failed;
+  sum.truncated += more.truncated;
+  sum.malformed += more.malformed;
+  sum.ignored += more.ignored;
+}

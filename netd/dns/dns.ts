@@ -5,6 +5,7 @@ import type { Random } from '#base/random.ts';
 import { createReconciler } from '#base/reconciler.ts';
 import type { DesiredAttachment } from '../desired.ts';
 import { Container, type ContainerDns, type ContainerStatus } from './container.ts';
+import { addCounters, type Counters, newCounters } from './counters.ts';
 import { type Explanation, explain } from './explain.ts';
 import { readHostResolvConf } from './host-servers.ts';
 import { Records, type RowSource } from './records.ts';
@@ -28,6 +29,8 @@ export interface DnsDeps {
 export interface DnsStatus {
   readonly hostServers: readonly string[];
   readonly containers: readonly ContainerStatus[];
+  /** Of all containers since the start, those that are gone included. */
+  readonly counters: Readonly<Counters>;
 }
 
 /** The resolvers of the containers of this node, and the names they answer from. */
@@ -60,6 +63,8 @@ export function createDns(deps: DnsDeps): Dns {
   const { clock, log, hostResolvConf = readHostResolvConf } = deps;
   const records = new Records(deps.rows, deps.self);
   const containers = new Map<string, Container>();
+  /** What the resolvers of containers that are gone have counted. */
+  const gone = newCounters();
   let host: { readonly conf: ResolvConf; readonly readMs: number } | undefined;
 
   const hostConf = () => {
@@ -97,7 +102,9 @@ export function createDns(deps: DnsDeps): Dns {
     reconciler.forget(sandboxKey);
     const container = containers.get(sandboxKey);
     containers.delete(sandboxKey);
-    container?.close();
+    if (container === undefined) return;
+    addCounters(gone, container.status().counters);
+    container.close();
   };
 
   return {
@@ -112,10 +119,12 @@ export function createDns(deps: DnsDeps): Dns {
     },
     detach: forget,
     setLocal: (attachments) => records.setLocal(attachments),
-    status: () => ({
-      hostServers: hostConf().servers,
-      containers: [...containers.values()].map((container) => container.status()),
-    }),
+    status: () => {
+      const all = [...containers.values()].map((container) => container.status());
+      const counters = { ...gone };
+      for (const one of all) addCounters(counters, one.counters);
+      return { hostServers: hostConf().servers, containers: all, counters };
+    },
     lookup: (sandboxKey, name, type) => {
       const container = containers.get(sandboxKey);
       return container && explain(container.zone, container.upstreams(), name, type);

@@ -47,6 +47,23 @@ describe('an explanation', () => {
     expect(explain(zone, SERVERS, name, type)).toMatchObject({ searched: ['plain'], outcome });
   });
 
+  it('tells what every network has of the name, in the order they are asked', () => {
+    const other = new NetworkNames();
+    other.put('e9', { ...WEB, name: 'plain', ip: '10.1.0.9', virtualIp: undefined });
+    other.put('e8', { ...WEB, name: 'web.plain', ip: '10.1.0.8', virtualIp: undefined, service: undefined });
+    const networks = [...zone.networks, { name: 'other', names: other }];
+    const recordsOf = (name: string) => explain({ ...zone, networks }, SERVERS, name, TYPE.A).records;
+    expect(recordsOf('WEB')).toEqual([
+      { network: 'plain', key: 'web', addresses: ['10.0.0.2'] },
+      { network: 'other', key: 'web', addresses: ['10.1.0.9'] },
+    ]);
+    expect(recordsOf('web.plain')).toEqual([
+      { network: 'other', key: 'web.plain', addresses: ['10.1.0.8'] },
+      { network: 'plain', key: 'web', addresses: ['10.0.0.2'] },
+    ]);
+    expect(recordsOf('nobody')).toEqual([]);
+  });
+
   it('says when there is nobody to ask', () => {
     expect(explain(zone, [], 'www.example', TYPE.TXT)).toMatchObject({ type: 'TXT', outcome: { kind: 'servfail' } });
   });

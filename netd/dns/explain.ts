@@ -12,12 +12,21 @@ export interface Explanation {
   readonly type: string;
   /** Networks in the order they are asked. */
   readonly searched: readonly string[];
+  /** What each network has of the name, in that order: the first that has any wins, answers are never merged. */
+  readonly records: readonly ExplainedRecords[];
   readonly outcome:
     | { readonly kind: 'addresses'; readonly network: string; readonly addresses: readonly ExplainedAddress[] }
     | { readonly kind: 'no-records'; readonly reason: string }
     | { readonly kind: 'pointer'; readonly target: string }
     | { readonly kind: 'forward'; readonly servers: readonly Upstream[] }
     | { readonly kind: 'servfail'; readonly reason: string };
+}
+
+export interface ExplainedRecords {
+  readonly network: string;
+  /** What is left of the name without the network's: `web` of `web.front`. */
+  readonly key: string;
+  readonly addresses: readonly string[];
 }
 
 export interface ExplainedAddress {
@@ -30,7 +39,8 @@ export function explain(zone: Zone, upstreams: readonly Upstream[], asked: strin
   const name = asked.replace(/\.$/, '');
   const key = lowerCase(name);
   const answer = answerOf(zone, { name, key, type });
-  const head = { name, type: typeName(type), searched: zone.networks.map((network) => network.name) };
+  const searched = zone.networks.map((network) => network.name);
+  const head = { name, type: typeName(type), searched, records: recordsOf(zone, name, key) };
   switch (answer.kind) {
     case 'addresses': {
       const found = findName(zone.networks, name, key);
@@ -50,6 +60,21 @@ export function explain(zone: Zone, upstreams: readonly Upstream[], asked: strin
     case 'forward':
       return { ...head, outcome: forwarded(upstreams) };
   }
+}
+
+/** All that could be meant by a name, whichever of it wins; unqualified first, as they are looked for. */
+function recordsOf({ networks }: Zone, name: string, key: string): ExplainedRecords[] {
+  const found = (network: Zone['networks'][number], left: string): ExplainedRecords[] => {
+    const addresses = network.names.find(left);
+    if (addresses === undefined) return [];
+    const texts = [...addresses.v4, ...addresses.v6].map((bytes) => ipText(bytes) ?? '');
+    return [{ network: network.name, key: left, addresses: texts }];
+  };
+  const whole = networks.flatMap((network) => found(network, key));
+  const qualified = networks.flatMap((network) =>
+    name.endsWith(`.${network.name}`) ? found(network, key.slice(0, -network.name.length - 1)) : [],
+  );
+  return [...whole, ...qualified];
 }
 
 function explained(address: string, names: NetworkNames | undefined, key: string): ExplainedAddress {

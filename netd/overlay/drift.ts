@@ -14,6 +14,11 @@ export interface Drift {
   readonly error: string | undefined;
 }
 
+/** What differed, by the kind of thing. */
+export const DRIFT_UNITS = ['namespace', 'sysctl', 'link', 'address', 'neighbour', 'forwarding'] as const;
+export type DriftUnit = (typeof DRIFT_UNITS)[number];
+export type DriftCounts = Readonly<Record<DriftUnit, number>>;
+
 /** Mended differences remembered, of all networks: enough for one incident; counters have the rest. */
 export const MOST_MENDED = 100;
 /** Differences of one pass that are told one by one: a lost device has thousands of rows. */
@@ -23,11 +28,22 @@ export const MOST_PER_PASS = 20;
 export class DriftLog {
   readonly #open = new Map<string, Drift>();
   #mended: Drift[] = [];
-  #total = 0;
+  readonly #counts = noCounts();
+  readonly #found = new Map<string, number>();
 
   /** Differences found since the start. */
   get total(): number {
-    return this.#total;
+    return DRIFT_UNITS.reduce((sum, unit) => sum + this.#counts[unit], 0);
+  }
+
+  /** The same by kind. */
+  get counts(): DriftCounts {
+    return { ...this.#counts };
+  }
+
+  /** Differences found on a network since it is here. */
+  found(network: string): number {
+    return this.#found.get(network) ?? 0;
   }
 
   /** Not mended yet. */
@@ -54,7 +70,8 @@ export class DriftLog {
     unexplained: readonly OverlayOp[],
     failed: ReadonlyMap<OverlayOp, string>,
   ): void {
-    this.#total += unexplained.length;
+    for (const op of unexplained) this.#counts[driftUnit(op)]++;
+    if (unexplained.length > 0) this.#found.set(network, this.found(network) + unexplained.length);
     const stillOpen = new Set<string>();
     for (const op of unexplained.slice(0, MOST_PER_PASS)) {
       const how = opText(op);
@@ -80,6 +97,43 @@ export class DriftLog {
 
   forget(network: string): void {
     for (const [key, drift] of this.#open) if (drift.network === network) this.#open.delete(key);
+    this.#found.delete(network);
+  }
+}
+
+function noCounts(): Record<DriftUnit, number> {
+  return { namespace: 0, sysctl: 0, link: 0, address: 0, neighbour: 0, forwarding: 0 };
+}
+
+/** The kind of thing an op is about. */
+export function driftUnit(op: OverlayOp): DriftUnit {
+  switch (op.kind) {
+    case 'namespace-add':
+    case 'namespace-name':
+      return 'namespace';
+    case 'sysctl-set':
+      return 'sysctl';
+    case 'address-add':
+    case 'address-delete':
+      return 'address';
+    case 'neighbour-replace':
+    case 'neighbour-delete':
+      return 'neighbour';
+    case 'fdb-replace':
+    case 'fdb-delete':
+    case 'learned-delete':
+      return 'forwarding';
+    case 'bridge-add':
+    case 'vxlan-add':
+    case 'pair-add':
+    case 'pair-restore':
+    case 'link-delete':
+    case 'link-alias':
+    case 'link-mtu':
+    case 'link-master':
+    case 'link-up':
+    case 'vxlan-learning-off':
+      return 'link';
   }
 }
 

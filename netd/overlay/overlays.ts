@@ -21,6 +21,7 @@ import { type OwnRows, ownRows } from './own-rows.ts';
 import { type OverlayTables, Publisher } from './publisher.ts';
 import { RowsFeed } from './rows-feed.ts';
 import { networkStatus, type OverlaysStatus } from './status.ts';
+import { type WantedWay, wantedWay } from './wanted-way.ts';
 import { Wishes } from './wishes.ts';
 
 export interface OverlaysDeps {
@@ -52,6 +53,8 @@ export interface Overlays {
   /** Looks for containers that ended without a word, as after a restart of the engine. */
   readonly sweep: () => void;
   readonly status: () => OverlaysStatus;
+  /** How an address is to be reached on a network; undefined for a network that is not here. */
+  readonly trace: (networkId: string, ip: string) => WantedWay | undefined;
   /** Ends the passes. The kernel keeps what it has: packets go on. */
   readonly close: () => Promise<void>;
 }
@@ -95,6 +98,7 @@ class NodeOverlays implements Overlays {
   #hostSeen: Promise<void> = Promise.resolve();
   #endWatch: () => void = () => undefined;
   #ticks = 0;
+  readonly #passes = { done: 0, failed: 0 };
 
   constructor({ runDir, logger, clock = systemClock, hostNamespace }: OverlaysDeps) {
     this.#logger = logger;
@@ -189,14 +193,21 @@ class NodeOverlays implements Overlays {
     const networks = [...this.#networks.values()].map((network) => {
       const { id } = network.desired;
       const said = this.#publisher.said(id);
-      return networkStatus(network, this.#path(id), this.#store.of(id), said, this.#feed.unreadable(id));
+      const [unreadable, drifted] = [this.#feed.unreadable(id), this.#drift.found(id)];
+      return networkStatus(network, this.#path(id), this.#store.of(id), said, unreadable, drifted);
     });
-    const { open, mended, total } = this.#drift;
+    const { open, mended, total, counts } = this.#drift;
     return {
       hasGossip: this.#publisher.tables !== undefined,
       networks: networks.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      drift: { open, mended: [...mended], total },
+      drift: { open, mended: [...mended], total, counts },
+      passes: { ...this.#passes },
     };
+  };
+
+  trace = (networkId: string, ip: string): WantedWay | undefined => {
+    const network = this.#networks.get(networkId);
+    return network && wantedWay(network, this.#path(networkId), this.#store.of(networkId), ip);
   };
 
   close = async (): Promise<void> => {
@@ -220,7 +231,10 @@ class NodeOverlays implements Overlays {
       if (description === undefined) return await this.#end(networkId);
       const network = this.#networks.get(networkId) ?? this.#create(description);
       await network.pass();
-      if ((network.last?.failures.length ?? 0) > 0) this.#reconciler.mark(networkId, RETRY_MS);
+      this.#passes.done++;
+      if ((network.last?.failures.length ?? 0) === 0) return;
+      this.#passes.failed++;
+      this.#reconciler.mark(networkId, RETRY_MS);
     } finally {
       for (const wake of waiters) wake();
     }

@@ -1,5 +1,5 @@
 import type { Finding } from './checks.ts';
-import type { Drift } from './drift.ts';
+import type { Drift, DriftCounts } from './drift.ts';
 import type { LocalEndpoint } from './endpoint.ts';
 import type { OverlayNetwork, PassRecord } from './network.ts';
 import type { OwnRows } from './own-rows.ts';
@@ -14,7 +14,10 @@ export interface OverlaysStatus {
     /** Latest last. */
     readonly mended: readonly Drift[];
     readonly total: number;
+    readonly counts: DriftCounts;
   };
+  /** Passes since the start, and those of them that the kernel refused part of. */
+  readonly passes: { readonly done: number; readonly failed: number };
 }
 
 export interface NetworkStatus {
@@ -37,6 +40,8 @@ export interface NetworkStatus {
   readonly hold: string | undefined;
   readonly adoption: OverlayNetwork['adoption'];
   readonly lastPass: PassRecord | undefined;
+  /** Differences found since it is here. */
+  readonly drifted: number;
 }
 
 export interface SubnetStatus {
@@ -90,6 +95,7 @@ export function networkStatus(
   endpoints: readonly LocalEndpoint[],
   said: OwnRows | undefined,
   unreadable: number,
+  drifted: number,
 ): NetworkStatus {
   const { desired, last, observed } = network;
   const view = network.view();
@@ -127,6 +133,7 @@ export function networkStatus(
     hold: network.hold?.reason,
     adoption: network.adoption,
     lastPass: last,
+    drifted,
   };
 }
 

@@ -132,6 +132,12 @@ export class Winners {
     return this.#refused;
   }
 
+  /** Every row for an address, the latest first, with why it is not acted upon if so. */
+  claims(ip: string): { readonly row: PeerRow; readonly refusal: Refusal | undefined }[] {
+    const rows = this.#byIp.get(ip)?.toSorted(byLatest) ?? [];
+    return rows.map((row) => ({ row, refusal: this.#refused.get(row.key) }));
+  }
+
   row(key: string): PeerRow | undefined {
     return this.#rows.get(key);
   }
