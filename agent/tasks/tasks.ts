@@ -53,7 +53,10 @@ export interface TasksOptions {
 interface Entry {
   record: TaskRecord;
   assigned: boolean;
-  /** Present once the task has been understood. */
+  /**
+   * Present once the task has been understood, and kept as it is, as in Docker's worker: of a task that was assigned, a manager
+   * changes what is wanted of it and where its service is published, never what its container is made from.
+   */
   resolved?: ResolvedTask;
   /** Ends a preparation that is no longer wanted. */
   preparing?: AbortController;
