@@ -25,8 +25,8 @@ const EAGAIN = 11;
 
 /** Datagrams taken or sent with one call. */
 const BATCH = 64;
-/** Calls made before others get their turn; the socket stays readable, so the next turn goes on. */
-const MAX_BATCHES = 8;
+/** Batches one socket takes before others get their turn: a container that floods its resolver is not alone here. */
+const MAX_BATCHES_PER_TURN = 4;
 /** Longest datagram taken whole: requests have 512 bytes at most, replies rarely more than the 1232 or 4096 that clients allow. */
 const SLOT_BYTES = 4096;
 /** Replies that wait for the end of the batch; the longest one fits. */
@@ -91,6 +91,7 @@ export class DatagramSocket {
   readonly #handler: DatagramHandler;
   /** What waits in the arena: offset, length and peer of each. */
   readonly #queue: number[] = [];
+  #batchesLeft = MAX_BATCHES_PER_TURN;
   #closed = false;
 
   private constructor(fd: number, family: number, handler: DatagramHandler) {
@@ -158,6 +159,7 @@ export class DatagramSocket {
 
   /** Sends what was written at the start of a room from `room`. It leaves at the end of the batch under way, or with `sendAll`. */
   send(room: Room, length: number, peer: number): void {
+    if (this.#closed) return; // its descriptor may be another socket's by now
     arenaUsed = room.at + length;
     this.#queue.push(room.at, length, peer);
     unsent.add(this);
@@ -174,10 +176,20 @@ export class DatagramSocket {
   /** The first of a batch has come by `dgram`, whatever else has arrived is taken in one go. */
   #readable(bytes: Buffer, peer: number): void {
     this.#handler.received(bytes, 0, bytes.length, peer, false);
-    for (let batch = 0; batch < MAX_BATCHES && !this.#closed; batch++) {
-      if (this.#take() < BATCH) break;
-    }
+    while (this.#mayTake() && this.#take() === BATCH);
     sendAll();
+  }
+
+  /** libuv reports up to 32 datagrams in a turn, each of which leads here. */
+  #mayTake(): boolean {
+    if (this.#closed || this.#batchesLeft === 0) return false;
+    if (this.#batchesLeft === MAX_BATCHES_PER_TURN) {
+      setImmediate(() => {
+        this.#batchesLeft = MAX_BATCHES_PER_TURN;
+      });
+    }
+    this.#batchesLeft--;
+    return true;
   }
 
   #take(): number {

@@ -16,6 +16,8 @@ interface Pending extends Outstanding {
   /** Fixed when it begins: a change of servers holds for the next question. */
   readonly upstreams: readonly Upstream[];
   attempt: number;
+  /** Key of the server that is asked. */
+  server: string;
   socket: UpstreamSocket<Pending> | undefined;
   id: number;
   dueMs: number;
@@ -35,6 +37,8 @@ export interface UdpForwarderDeps {
 
 /** The least time between two looks at what is overdue, in milliseconds. */
 const MIN_TICK_MS = 50;
+/** Questions that go on to the next server in one go: about half of what fits into the buffer of a socket. */
+const MAX_MOVES_PER_TICK = 128;
 
 /** Sends a container's questions to its servers, one after the other, and the replies back. */
 export class UdpForwarder {
@@ -43,6 +47,10 @@ export class UdpForwarder {
   readonly #inFlight = new Set<Pending>();
   readonly #queued = new Set<Pending>();
   readonly #sockets = new Map<string, UpstreamSocket<Pending>>();
+  /** When each server last said something. */
+  readonly #heardMs = new Map<string, number>();
+  /** Servers that said nothing for a whole attempt, while what waits for them is moved on. */
+  readonly #silent = new Set<string>();
   readonly #scope = new AbortController();
   #ticking = false;
 
@@ -65,6 +73,7 @@ export class UdpForwarder {
       peer,
       upstreams: this.#deps.upstreams(),
       attempt: 0,
+      server: '',
       socket: undefined,
       id: 0,
       dueMs: 0,
@@ -92,8 +101,9 @@ export class UdpForwarder {
     const nowMs = this.#deps.clock.monotonicMs();
     for (; pending.attempt < pending.upstreams.length; pending.attempt++) {
       const upstream = pending.upstreams[pending.attempt];
-      const socket = upstream === undefined ? undefined : this.#socketTo(upstream, nowMs);
-      if (socket === undefined) continue;
+      const socket = upstream && this.#socketTo(upstream, nowMs);
+      if (upstream === undefined || socket === undefined) continue;
+      pending.server = serverKey(upstream);
       pending.socket = socket;
       pending.id = socket.ask(pending);
       pending.dueMs = nowMs + ATTEMPT_MS;
@@ -119,6 +129,8 @@ export class UdpForwarder {
   }
 
   #replied(pending: Pending, bytes: Buffer, start: number, end: number, cut: boolean): void {
+    this.#heardMs.set(pending.server, this.#deps.clock.monotonicMs());
+    if (this.#silent.size > 0) this.#silent.delete(pending.server);
     if (this.#ended(pending, { kind: 'reply', rcode: (bytes[start + 3] ?? 0) & 0xf })) {
       const { query, questionEnd, udpBytes, peer } = pending;
       const room = sendRoom(Math.max(udpBytes, questionEnd));
@@ -150,8 +162,9 @@ export class UdpForwarder {
     }
   }
 
-  #socketTo({ address, from }: Upstream, nowMs: number): UpstreamSocket<Pending> | undefined {
-    const key = `${from} ${address}`;
+  #socketTo(upstream: Upstream, nowMs: number): UpstreamSocket<Pending> | undefined {
+    const { address, from } = upstream;
+    const key = serverKey(upstream);
     const known = this.#sockets.get(key);
     if (known !== undefined && !known.isSpent(nowMs)) return known;
     known?.retire();
@@ -180,24 +193,28 @@ export class UdpForwarder {
     const { clock } = this.#deps;
     while (this.#inFlight.size > 0 || this.#queued.size > 0 || this.#sockets.size > 0) {
       const first = [...firstOf(this.#inFlight), ...firstOf(this.#queued)].map(({ dueMs }) => dueMs);
-      const leftMs = Math.min(ATTEMPT_MS, ...first.map((dueMs) => dueMs - clock.monotonicMs()));
+      const mostMs = this.#silent.size > 0 ? MIN_TICK_MS : ATTEMPT_MS;
+      const leftMs = Math.min(mostMs, ...first.map((dueMs) => dueMs - clock.monotonicMs()));
       await clock.sleep(Math.max(MIN_TICK_MS, leftMs), this.#scope.signal);
       this.#expire(clock.monotonicMs());
     }
     this.#ticking = false;
   }
 
+  /**
+   * Ends what is overdue. A server that has said nothing at all since then is not waited for by the others either; so a
+   * server that asks this resolver in turn, a circle in which ever new questions wait for each other, comes to an end too.
+   */
   #expire(nowMs: number): void {
-    for (const pending of this.#inFlight) {
-      if (pending.dueMs > nowMs) break;
-      pending.socket?.forget(pending.id);
-      this.#ended(pending, { kind: 'failed' });
-    }
-    this.#next();
-    for (const pending of this.#queued) {
-      if (pending.dueMs > nowMs) break;
-      this.#queued.delete(pending);
-      this.#giveUp(pending, RCODE.REFUSED);
+    if (this.#moveOn(nowMs)) {
+      const isHopeless = this.#silent.size > 0 && this.#inFlight.size === 0;
+      this.#silent.clear();
+      for (const pending of this.#queued) {
+        if (!isHopeless && pending.dueMs > nowMs) break;
+        this.#queued.delete(pending);
+        this.#giveUp(pending, isHopeless ? RCODE.SERVFAIL : RCODE.REFUSED);
+      }
+      this.#next();
     }
     for (const [key, socket] of this.#sockets) {
       if (!socket.isSpent(nowMs)) continue;
@@ -206,6 +223,30 @@ export class UdpForwarder {
     }
     sendAll();
   }
+
+  /** False if there are more to move than may be at once: the next server would lose them. */
+  #moveOn(nowMs: number): boolean {
+    let moves = 0;
+    for (const pending of this.#inFlight) {
+      const isDue = pending.dueMs <= nowMs;
+      if (!isDue && this.#silent.size === 0) break;
+      if (isDue && !this.#hasSpoken(pending)) this.#silent.add(pending.server);
+      if (!isDue && !this.#silent.has(pending.server)) continue;
+      if (moves++ === MAX_MOVES_PER_TICK) return false;
+      pending.socket?.forget(pending.id);
+      this.#ended(pending, { kind: 'failed' });
+    }
+    return true;
+  }
+
+  /** True if its server has answered anything since it was asked. */
+  #hasSpoken({ server, dueMs }: Pending): boolean {
+    return (this.#heardMs.get(server) ?? Number.NEGATIVE_INFINITY) >= dueMs - ATTEMPT_MS;
+  }
+}
+
+function serverKey({ from, address }: Upstream): string {
+  return `${from} ${address}`;
 }
 
 function* firstOf<T>(set: ReadonlySet<T>): Generator<T> {

@@ -204,6 +204,40 @@ describe('replies that nobody asked for', () => {
   });
 });
 
+describe('a server that asks the resolver in turn', () => {
+  it('is a circle that comes to an end', async () => {
+    const server = openUdp(namespace, { address: '127.1.1.1', port: 53 });
+    const back = openUdp(namespace, { address: '0.0.0.0', port: 0 });
+    const waiting = new Map<number, { id: number; port: number }>();
+    let asked = 0;
+    try {
+      server.on('message', (bytes, from) => {
+        const id = asked++ & 0xffff;
+        waiting.set(id, { id: bytes.readUInt16BE(0), port: from.port });
+        bytes.writeUInt16BE(id, 0);
+        back.send(bytes, 53, '127.0.0.11');
+      });
+      back.on('message', (bytes) => {
+        const asker = waiting.get(bytes.readUInt16BE(0));
+        if (asker === undefined) return;
+        bytes.writeUInt16BE(asker.id, 0);
+        server.send(bytes, asker.port, '127.1.1.1');
+      });
+      start();
+      await dns.attach(container({ servers: { kind: 'explicit', addresses: ['127.1.1.1'] } }));
+      expect(await query('www.example')).toMatchObject({ rcode: 'SERVFAIL' });
+      expect(asked).toBeLessThanOrEqual(2 * MAX_IN_FLIGHT);
+      expect(await query('web')).toMatchObject({ answers: ['web A 10.0.1.2'] });
+      await eventually('nothing waits any more', () => dns.status().containers[0]?.waiting === 0, {
+        timeoutMs: 20_000,
+      });
+    } finally {
+      server.close();
+      back.close();
+    }
+  });
+});
+
 describe('the servers of the host', () => {
   it('are asked from the host, unless no network leads outside: then nothing leaves', async () => {
     const upstream = await startUpstream(HOST, '127.0.0.1', 0);

@@ -11,12 +11,11 @@ import { latencies, mostQueries } from './dnsperf.ts';
 /** Of each measurement: the sides take turns, so that both see the same machine. */
 const ROUNDS = 5;
 const SECONDS = 3;
-/** Questions a second while the time of each answer is taken: what either resolver does with ease. */
-const STEADY_PER_SECOND = 3000;
 
+/** `steady`: questions a second while the time of each answer is taken, about a fifth of what Docker's resolver can do. */
 const KINDS = [
-  { what: 'service names', name: 'web' },
-  { what: 'forwarded names', name: 'www.example.com' },
+  { what: 'service names', name: 'web', steady: 10_000 },
+  { what: 'forwarded names', name: 'www.example.com', steady: 3000 },
 ] as const;
 const UPSTREAM = join(import.meta.dirname, 'upstream.fixture.ts');
 const RESOLVER = join(import.meta.dirname, '../../dns/resolver.fixture.ts');
@@ -49,7 +48,7 @@ export async function measureDns(progress: (text: string) => void, engine?: Engi
 }
 
 async function compare(
-  { what, name }: (typeof KINDS)[number],
+  { what, name, steady }: (typeof KINDS)[number],
   namespaces: Readonly<Record<Side, string>>,
   progress: (text: string) => void,
 ): Promise<readonly Figure[]> {
@@ -60,7 +59,7 @@ async function compare(
       progress(`DNS, ${what}: round ${round + 1} of ${ROUNDS}, ${side}`);
       const load = { namespace: namespaces[side], name, seconds: SECONDS };
       most[side].push(await mostQueries(load));
-      p99[side].push(quantile(await latencies(load, STEADY_PER_SECOND), 0.99));
+      p99[side].push(quantile(await latencies(load, steady), 0.99));
     }
   }
   const median = (samples: readonly number[]) => quantile(samples, 0.5);
@@ -72,11 +71,11 @@ async function compare(
       name: `DNS queries per second, ${what}`,
       value: theirs / ours,
       unit: 'times',
-      bound: 1 / 1.5,
+      bound: 0.67,
       detail: `${ours.toFixed(0)} against ${theirs.toFixed(0)} of Docker: ${(ours / theirs).toFixed(2)} times as many`,
     },
     {
-      name: `DNS p99 at ${STEADY_PER_SECOND} queries a second, ${what}`,
+      name: `DNS p99 at ${steady} queries a second, ${what}`,
       value: ourP99 / theirP99,
       unit: 'times',
       bound: 1,
