@@ -173,7 +173,7 @@ async function addVxlan(
         cause: error,
       });
     }
-    await deleteVxlan(left);
+    await deleteVxlan(host, left);
     await add();
   }
 }

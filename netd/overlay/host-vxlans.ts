@@ -37,8 +37,13 @@ export async function vxlansOnHost(host: Host): Promise<FoundVxlan[]> {
   return found;
 }
 
-export async function deleteVxlan({ namespace, link }: FoundVxlan): Promise<void> {
+export async function deleteVxlan(host: Host, { namespace, link }: FoundVxlan): Promise<void> {
+  if (namespace === undefined) return deleteLink(host.rtnetlink, link);
   using rtnetlink = Rtnetlink.open(namespace);
+  await deleteLink(rtnetlink, link);
+}
+
+async function deleteLink(rtnetlink: Rtnetlink, link: string): Promise<void> {
   try {
     await rtnetlink.request(`ip link delete ${link}`, (w) => writeDelLink(w, link));
   } catch (error) {

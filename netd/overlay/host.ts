@@ -1,6 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
+import { isKernelErrno } from '../kernel/errors.ts';
 import { RTN_UNICAST } from '../kernel/netlink/route.ts';
 import { Rtnetlink } from '../kernel/rtnetlink.ts';
+import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
 import type { HostFacts } from './checks.ts';
 
 /** Default of the process: the namespace it runs in is the underlay. */
@@ -15,6 +17,16 @@ export interface HostOptions {
   readonly isWanted: (networkId: string) => boolean;
 }
 
+/**
+ * Most neighbours of all namespaces together; the kernel's own limits suit a host with few (spec dataplane §9.8).
+ * Raised only: somebody may need more than we do.
+ */
+const NEIGHBOUR_LIMITS = [
+  ['net/ipv4/neigh/default/gc_thresh3', 65_536],
+  ['net/ipv4/neigh/default/gc_thresh2', 49_152],
+  ['net/ipv4/neigh/default/gc_thresh1', 8192],
+] as const;
+
 /** The host's side of the overlays: where vxlan devices are made, and the outer ends of pairs wait. */
 export class Host implements Disposable {
   readonly fd: number;
@@ -23,13 +35,27 @@ export class Host implements Disposable {
   readonly isWanted: (networkId: string) => boolean;
   /** Ours; set before any network is. */
   vtep = '';
+  readonly #namespace: string;
 
   /** @throws KernelError */
   constructor({ namespace, namespaceDirectories, isWanted }: HostOptions) {
     this.namespaceDirectories = namespaceDirectories;
     this.isWanted = isWanted;
     this.rtnetlink = Rtnetlink.open(namespace);
-    this.fd = openSync(namespace ?? OWN_NAMESPACE, 'r');
+    this.#namespace = namespace ?? OWN_NAMESPACE;
+    this.fd = openSync(this.#namespace, 'r');
+  }
+
+  /** @throws KernelError */
+  raiseNeighbourLimits(): void {
+    for (const [key, least] of NEIGHBOUR_LIMITS) {
+      try {
+        if (Number(readSysctl(this.#namespace, key)) < least) writeSysctl(this.#namespace, key, String(least));
+      } catch (error) {
+        // Only the first namespace of a kernel has them.
+        if (!isKernelErrno(error, 'ENOENT')) throw error;
+      }
+    }
   }
 
   /** @throws KernelError */

@@ -138,7 +138,7 @@ class NodeOverlays implements Overlays {
     this.#wishes.set(desired);
     this.#host.vtep = desired.vtep;
     this.#hostSeen = this.#lookAtHost();
-    if (isFirst) this.sweep();
+    if (isFirst) this.#begin();
     for (const id of this.#known()) this.#refresh(id);
     this.#publish();
   };
@@ -323,6 +323,15 @@ class NodeOverlays implements Overlays {
       if (network === undefined || tables === undefined) continue;
       this.#feed.load(network, tables);
       this.#reconciler.mark(id);
+    }
+  }
+
+  #begin(): void {
+    this.sweep();
+    try {
+      this.#host.raiseNeighbourLimits();
+    } catch (error) {
+      this.#logger.warn({ reason: errorText(error) }, 'cannot raise the limits for neighbours (net.ipv4.neigh)');
     }
   }
 
