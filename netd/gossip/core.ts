@@ -67,7 +67,7 @@ export class Core {
     this.config = config;
     this.io = new Io(nowMs, random);
     this.db = new NetworkDb(
-      { name: config.name, packetBytes: config.packetBytes },
+      { name: config.name, address: config.address, packetBytes: config.packetBytes },
       this.io,
       (to, join, done) => this.swim.exchange(to, join, done),
       (change) => this.#changes.push(change),

@@ -71,6 +71,24 @@ describe('attaching and detaching', () => {
     expect(new Set(deletes.map(({ to }) => to.ip)).size).toBe(2);
   });
 
+  test('members that do not answer are asked again and others too, until one sends its rows', () => {
+    const stage = new Stage();
+    stage.meet(5, [NET]);
+    stage.run(4000);
+    stage.play = (stream) => (stream.wantsReply ? 'fail' : undefined);
+    stage.streams.length = 0;
+    stage.input({ kind: 'attach', network: NET });
+    const asked = () => stage.streams.filter((stream) => bulkOf(stream) !== undefined);
+    expect(asked()).toHaveLength(3);
+    stage.run(4000);
+    expect(asked().length).toBeGreaterThanOrEqual(5);
+    expect(new Set(asked().map(({ to }) => to.ip)).size).toBeGreaterThanOrEqual(4);
+    stage.request(bulkSync(1, [tableEvent(1)]));
+    const before = asked().length;
+    stage.run(5000);
+    expect(asked()).toHaveLength(before);
+  });
+
   test('rows are said once more a moment after a quick re-attach', () => {
     const stage = attached(1);
     stage.input({ kind: 'detach', network: NET });

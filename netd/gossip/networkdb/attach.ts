@@ -1,4 +1,5 @@
 import { BroadcastQueue } from '../broadcast-queue.ts';
+import { askUntilHeard } from './ask-again.ts';
 import type { BulkSyncs } from './bulk-sync.ts';
 import { DETACHED_MS } from './constants.ts';
 import { announceNetwork } from './network-events.ts';
@@ -30,6 +31,7 @@ export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>,
     leaving: false,
     reapAtMs: Number.POSITIVE_INFINITY,
     inSync: false,
+    hasHeard: false,
     heard: false,
     freshUntilMs: io.nowMs + FRESH_MS,
     lookAtMs: io.nowMs + LOOK_AFTER_MS,
@@ -44,6 +46,7 @@ export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>,
   bulk.syncEach([network], ATTACH_PEERS, () => {
     own.inSync = true;
   });
+  askUntilHeard(state, bulk, network);
   if (before === undefined) return;
   io.timers.at(io.nowMs + REASSERT_AFTER_MS, () => {
     if (state.own.get(network) === own && !own.leaving) reassertNetwork(state, network);

@@ -137,6 +137,8 @@ describe('bulk sync', () => {
     const networks = [NET, 'network2'];
     for (const network of networks) stage.input({ kind: 'attach', network });
     stage.meet(1, networks);
+    // Who has heard nothing asks sooner.
+    stage.request(bulkSync(1, [], { networks }));
     stage.play = () => undefined;
     stage.run(61_000);
     const requests = stage.streams.flatMap((stream) => {

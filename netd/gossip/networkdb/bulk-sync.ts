@@ -18,6 +18,8 @@ const CHUNK_BYTES = 512 * 1024;
 const MAX_SENDING = 4;
 /** Peers whose answers we await at the same time: each may be 20 MB in one piece, and hold three times that when opened. */
 const MAX_AWAITED = 4;
+/** Who has not answered after this long probably will not, as it does not know us yet: it holds up nobody else. */
+const HOLD_MS = 3000;
 /** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
 const MAX_QUEUED = 256;
 
@@ -36,6 +38,8 @@ export class BulkSyncs {
   #sending = 0;
   /** Requests sent whose answer has not come. */
   readonly #awaited = new Map<string, { readonly transfer: Transfer; readonly timer: Timer }[]>();
+  /** Those of them that are likely to come. */
+  readonly #holding = new Set<Transfer>();
   /** How many answers to a peer are queued or being sent. */
   readonly #answers = new Map<string, number>();
   readonly #backlog: Backlog;
@@ -113,6 +117,10 @@ export class BulkSyncs {
     if (sync.node === state.config.name) return;
     state.counters.bulkSyncsReceived++;
     if (sync.time > 0n) state.tableClock.witness(sync.time);
+    for (const network of sync.networks) {
+      const own = state.own.get(network);
+      if (own !== undefined) own.hasHeard = true;
+    }
     // An answer has come when its rows are there: before that a row is not missed, and not news to pass on.
     this.#backlog.add(sync.payload, () => {
       if (!sync.unsolicited) this.#answered(sync.node);
@@ -150,7 +158,7 @@ export class BulkSyncs {
 
   #sendNext(): void {
     while (this.#sending < MAX_SENDING) {
-      const mayAsk = this.#awaited.size < MAX_AWAITED;
+      const mayAsk = this.#holding.size < MAX_AWAITED;
       // A class A peer that waits for our answer forgets that it does when it answers a request of ours first, and is then
       // held up for half a minute, while attaching for instance (spec gossip §18.3 no. 2).
       const next = this.#queue.findIndex((one) => !one.request || (mayAsk && !this.#answers.has(one.peer)));
@@ -229,12 +237,17 @@ export class BulkSyncs {
       settle(transfer, true);
       this.#sendNext();
     });
+    this.#holding.add(transfer);
+    io.timers.at(io.nowMs + HOLD_MS, () => {
+      if (this.#holding.delete(transfer)) this.#sendNext();
+    });
     const list = this.#awaited.get(transfer.peer) ?? [];
     list.push({ transfer, timer });
     this.#awaited.set(transfer.peer, list);
   }
 
   #stopAwaiting(transfer: Transfer): void {
+    this.#holding.delete(transfer);
     const list = this.#awaited.get(transfer.peer) ?? [];
     const kept = list.filter((one) => one.transfer !== transfer);
     for (const one of list) if (one.transfer === transfer) one.timer.cancel();
@@ -248,6 +261,7 @@ export class BulkSyncs {
     this.#awaited.delete(peer);
     for (const { transfer, timer } of list) {
       timer.cancel();
+      this.#holding.delete(transfer);
       settle(transfer, true);
     }
     this.#sendNext();

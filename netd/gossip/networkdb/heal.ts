@@ -1,5 +1,6 @@
 import { uniformInt } from '#base/random.ts';
 import type { Address } from '../wire/swim-message.ts';
+import { askUntilHeard } from './ask-again.ts';
 import type { BulkSyncs } from './bulk-sync.ts';
 import { announceNode } from './node-events.ts';
 import type { Peer } from './peers.ts';
@@ -97,6 +98,7 @@ export class Healing {
     // The push/pull told who is where; the rows come only by bulk sync, and half a minute is long to wait for them.
     const networks = [...this.#state.own].filter(([, own]) => !own.leaving).map(([network]) => network);
     this.#bulk.syncEach(networks, 2, () => undefined);
+    for (const network of networks) askUntilHeard(this.#state, this.#bulk, network);
   }
 
   #rejoinTick(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aliveOf, attached, peerOf, roster, SELF, Stage, tableEvent } from '../core-testkit.ts';
+import { aliveOf, attached, joinNetwork, NET, peerOf, roster, SELF, Stage, tableEvent } from '../core-testkit.ts';
 import { encodeEnvelope, encodeNodeEvent } from '../wire/networkdb-encode.ts';
 
 describe('node events', () => {
@@ -7,6 +7,19 @@ describe('node events', () => {
     const stage = attached(1);
     stage.user(1, encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'leave', time: 99n, node: SELF.name })));
     expect(roster(stage)).toContain(SELF.name);
+  });
+
+  test('a name at our own address is ourselves before a restart: nothing of it is kept', () => {
+    const stage = attached(1);
+    stage.packet(1, { ...aliveOf(9), ...SELF.address });
+    stage.user(1, joinNetwork(9, NET, 3n));
+    stage.user(1, tableEvent(9));
+    expect(stage.memberState(9)).toBe('alive');
+    expect(roster(stage)).not.toContain(peerOf(9).name);
+    expect(stage.row('k')).toBeUndefined();
+    stage.packet(1, { kind: 'dead', node: peerOf(9).name, incarnation: 1, from: peerOf(1).name });
+    expect(stage.core.db.state.peers.has(peerOf(9).name)).toBe(false);
+    expect(stage.core.db.state.activePeers).toBe(2);
   });
 
   test('a LEAVE makes a node left, takes its rows along, and is passed on', () => {

@@ -12,6 +12,8 @@ const MAX_REMEMBERED = 16_384;
 
 /** memberlist says a node is up. True if we had given it up before. */
 export function memberUp(state: NetworkDbState, name: string, address: Address): boolean {
+  // Ourselves before a restart: nobody else can be there, and peers may not have noticed yet.
+  if (addressKey(address) === addressKey(state.config.address)) return false;
   const known = state.peers.get(name);
   if (known !== undefined) {
     known.address = address;

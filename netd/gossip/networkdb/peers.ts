@@ -66,7 +66,8 @@ export class Roster {
   /** The next `count` names of the walk that `accept` likes, all different. */
   deal(count: number, random: Random, accept: (name: string) => boolean): string[] {
     const dealt: string[] = [];
-    for (let step = 0; step < this.#names.length && dealt.length < count; step++) {
+    // The rest of this walk may hold only names already seen or not wanted; all of the next one does not.
+    for (let step = 0; step < 2 * this.#names.length && dealt.length < count; step++) {
       if (this.#cursor >= this.#names.length) this.#shuffle(random);
       const name = this.#names[this.#cursor++];
       if (name !== undefined && accept(name) && !dealt.includes(name)) dealt.push(name);

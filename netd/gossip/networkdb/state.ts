@@ -2,6 +2,7 @@ import { BroadcastQueue } from '../broadcast-queue.ts';
 import type { Io } from '../io.ts';
 import { encodeEnvelope, encodeTableEvent } from '../wire/networkdb-encode.ts';
 import type { LamportTime } from '../wire/networkdb-message.ts';
+import type { Address } from '../wire/swim-message.ts';
 import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { LamportClock } from './lamport.ts';
 import { type Attachment, type Peer, Roster } from './peers.ts';
@@ -20,6 +21,8 @@ export interface OwnNetwork {
   heard: boolean;
   /** Until then our attachment may be unknown to some who get our rows. */
   freshUntilMs: number;
+  /** Somebody has sent us its rows. */
+  hasHeard: boolean;
   /** When to look whether somebody else is on it; never again after that. */
   lookAtMs: number;
   /** Our own events; they go first. */
@@ -30,6 +33,7 @@ export interface OwnNetwork {
 
 export interface NetworkDbConfig {
   readonly name: string;
+  readonly address: Address;
   readonly packetBytes: number;
 }
 
