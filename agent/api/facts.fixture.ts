@@ -107,6 +107,7 @@ export const READY: AgentFacts = {
       'state-dir': 'default',
       'run-dir': 'default',
       engine: 'default',
+      'plugin-dir': 'default',
       'metrics-addr': 'default',
       'log-level': 'file',
       'generic-resources': 'flag',

@@ -41,6 +41,7 @@ const agent = z.object({
     'state-dir': origin,
     'run-dir': origin,
     engine: origin,
+    'plugin-dir': origin,
     'metrics-addr': origin,
     'log-level': origin,
     'generic-resources': origin,

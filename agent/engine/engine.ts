@@ -40,6 +40,8 @@ export interface Engine {
 
   readonly createVolume: (body: Docker.VolumeCreateOptions) => Promise<{ readonly driver: string }>;
   readonly inspectNetwork: (nameOrId: string) => Promise<Docker.NetworkInspectInfo | undefined>;
+  /** Networks of that driver, without the containers on them. */
+  readonly listNetworks: (driver: string) => Promise<readonly Docker.NetworkInspectInfo[]>;
   readonly createNetwork: (body: Docker.NetworkCreateOptions) => Promise<void>;
   /** A network that is gone already is fine. */
   readonly removeNetwork: (nameOrId: string) => Promise<void>;
@@ -188,6 +190,12 @@ export function createEngine(address: string): Engine {
       (await found(
         http.json('GET', `/networks/${encodeURIComponent(name)}`, LOOK_LIMIT_MS),
       )) as Docker.NetworkInspectInfo,
+    listNetworks: async (driver) => {
+      const filters = JSON.stringify({ driver: [driver] });
+      return (await http.json('GET', '/networks', LOOK_LIMIT_MS, {
+        query: { filters },
+      })) as Docker.NetworkInspectInfo[];
+    },
     createNetwork: async (body) => {
       await http.json('POST', '/networks/create', WORK_LIMIT_MS, { body });
     },

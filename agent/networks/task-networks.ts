@@ -25,8 +25,6 @@ export interface TaskNetworks {
   readonly ready: (task: Task, tell: (what: string) => void, signal: AbortSignal) => Promise<void>;
   /** Takes the task out of service and gives the others the time to notice. Nothing for a task nobody could reach. */
   readonly drain: (taskId: string) => Promise<void>;
-  /** True while another task that is not over uses the swarm network. */
-  readonly isUsed: (networkId: string, exceptTaskId: string) => boolean;
   /** Names of a container that is not a task's, found on the engine; undefined: it is gone. */
   readonly nameContainer: (taskId: string, container: AttachedContainer | undefined) => void;
   /** What was last wished, if anything. */
@@ -35,6 +33,8 @@ export interface TaskNetworks {
 
 export interface TaskNetworksOptions {
   readonly setDesired: (desired: DesiredNetworks) => void;
+  /** Called when a network is no longer among the wished ones. */
+  readonly onNetworkEnd: () => void;
   /** Why a network that is wished cannot be used now; undefined if it can. */
   readonly problem: (networkId: string) => string | undefined;
   readonly node: () => Node | undefined;
@@ -76,8 +76,11 @@ export function createTaskNetworks(options: TaskNetworksOptions): TaskNetworks {
       const { address: vtep, port: dataPathPort } = dataPath;
       const draining = new Set(drainedAtMs.keys());
       const wanted = desiredNetworks({ node, tasks, draining, containers, hostnameOf, vtep, dataPathPort });
+      const before = desired;
       ({ desired, refused } = wanted);
       options.setDesired(desired);
+      const kept = new Set(desired.networks.map(({ id }) => id));
+      if (before === undefined || before.networks.some(({ id }) => !kept.has(id))) options.onNetworkEnd();
     }
     changes.notify();
   };
@@ -156,15 +159,6 @@ export function createTaskNetworks(options: TaskNetworksOptions): TaskNetworks {
       }
       await clock.sleep(Math.max(0, sinceMs + DRAIN_MS - clock.monotonicMs()));
     },
-    isUsed: (networkId, exceptTaskId) =>
-      options
-        .tasks()
-        .some(
-          ({ task, status }) =>
-            task?.id !== exceptTaskId &&
-            (status?.state ?? 0) <= TaskState.RUNNING &&
-            task?.networks.some(({ network }) => network?.id === networkId) === true,
-        ),
     nameContainer: (taskId, container) => {
       if (container === undefined) containers.delete(taskId);
       else containers.set(taskId, container);

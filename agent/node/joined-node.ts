@@ -315,7 +315,9 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
   const runResync = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       await clock.sleep(RESYNC_MS, signal).catch(() => {});
-      if (!signal.aborted) await resync();
+      if (signal.aborted) return;
+      overlays.tidy();
+      await resync();
     }
   };
 

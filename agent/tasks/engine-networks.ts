@@ -17,6 +17,19 @@ export function createEngineNetworks(engine: Engine, log: Logger): EngineNetwork
   // The engine takes no labels for a network made from a configuration network: only memory tells ours from an operator's.
   const made = new Set<string>();
 
+  /** The engine does not mind two networks of one name when they are asked for at the same time. */
+  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const before = turns.get(name) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    turns.set(name, mine);
+    const over = () => {
+      if (turns.get(name) === mine) turns.delete(name);
+    };
+    mine.then(over, over);
+    return mine;
+  };
+
   const create = async (wanted: NetworkCreateBody): Promise<void> => {
     try {
       await engine.createNetwork(wanted);
@@ -27,12 +40,16 @@ export function createEngineNetworks(engine: Engine, log: Logger): EngineNetwork
   };
 
   return {
-    ensure: async (wanted) => {
-      if ((await engine.inspectNetwork(wanted.Name)) === undefined) await create(wanted);
-      const observed = await engine.inspectNetwork(wanted.Name);
-      const mismatch = observed && networkMismatch(wanted, observed);
-      if (mismatch) throw new SpecError(`network ${wanted.Name} exists on this node, but ${mismatch}`);
-    },
+    ensure: (wanted) =>
+      inTurn(wanted.Name, async () => {
+        let observed = await engine.inspectNetwork(wanted.Name);
+        if (observed === undefined) {
+          await create(wanted);
+          observed = await engine.inspectNetwork(wanted.Name);
+        }
+        const mismatch = observed && networkMismatch(wanted, observed);
+        if (mismatch) throw new SpecError(`network ${wanted.Name} exists on this node, but ${mismatch}`);
+      }),
     drop: async (network) => {
       if (network.ConfigFrom !== undefined && !made.has(network.Name)) return;
       const found = await engine.inspectNetwork(network.Name);

@@ -34,7 +34,10 @@ const resolved = (name: string) => {
     annotations: { name },
     spec: { runtime: { case: 'container', value: { image: 'app' } } },
   } as const;
-  return createEngineOperations({ engine, node, payloads, log: silentLogger }).resolve(create(TaskSchema, task));
+  const overlays = { ready: async () => {}, drain: async () => {} };
+  return createEngineOperations({ engine, overlays, node, payloads, log: silentLogger }).resolve(
+    create(TaskSchema, task),
+  );
 };
 
 it('removes a task without secrets on a host that has no place for any', async () => {

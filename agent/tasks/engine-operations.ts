@@ -3,9 +3,10 @@ import { boundPorts } from '#agent/container/ports.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { NodeFacts } from '#agent/container/template-facts.ts';
 import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
-import { EngineStuck, EngineUnreachable, isConflict } from '#agent/engine/engine-error.ts';
+import { EngineStuck, EngineUnreachable, isConflict, isNotFound } from '#agent/engine/engine-error.ts';
 import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { NETD_DRIVER } from '#netd/driver/options.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
 import { type BindSourceCheck, createBindSourceCheck } from './bind-sources.ts';
 import { createEngineNetworks, type EngineNetworks } from './engine-networks.ts';
@@ -24,8 +25,17 @@ export interface TaskPayloads {
   readonly remove: (taskId: string) => Promise<void>;
 }
 
+/** Overlay networks as tasks use them; what the engine has of them is only a name. */
+export interface Overlays {
+  /** Resolves when the task can be put on its overlay networks; throws when it never can. */
+  readonly ready: (task: Task, tell: (what: string) => void, signal: AbortSignal) => Promise<void>;
+  /** Takes a task that runs out of service before it is stopped. */
+  readonly drain: (taskId: string) => Promise<void>;
+}
+
 export interface EngineOperationsOptions {
   readonly engine: Engine;
+  readonly overlays: Overlays;
   /** Throws EngineUnreachable while the engine has not told them. */
   readonly node: () => NodeFacts;
   readonly payloads: TaskPayloads;
@@ -52,11 +62,12 @@ function engineTask(
   checkSource: BindSourceCheck,
   options: EngineOperationsOptions,
 ): ResolvedTask {
-  const { engine, payloads } = options;
+  const { engine, payloads, overlays } = options;
   return {
     name: plan.name,
     observe: () => observe(engine, plan.name),
-    prepare: async (signal) => {
+    prepare: async (signal, tell) => {
+      await overlays.ready(task, tell, signal);
       for (const network of plan.networks.create) await networks.ensure(network);
       for (const volume of plan.volumes) await ensureVolume(engine, volume.Name ?? '', volume.Driver ?? '', volume);
       await pull(task, plan, options, signal);
@@ -68,17 +79,22 @@ function engineTask(
       await payloads.fill(task, plan);
       if (plan.networks.connect.length > 0) await connectNetworks(engine, plan, await engine.inspectContainer(id));
       for (const source of plan.bindSources) await checkSource(source);
-      await engine.startContainer(id);
+      await startOnNetworks(engine, networks, plan, id);
     },
-    stop: (id) => engine.stopContainer(id, plan.stopTimeoutSec),
+    stop: async (id) => {
+      await overlays.drain(task.id);
+      await engine.stopContainer(id, plan.stopTimeoutSec);
+    },
     remove: async () => {
       const inspect = await engine.inspectContainer(plan.name);
       if (inspect) {
+        if (inspect.State.Running) await overlays.drain(task.id);
         await engine.stopContainer(inspect.Id, plan.stopTimeoutSec);
         await engine.removeContainer(inspect.Id);
       }
       if (plan.payloadFiles.length > 0) await payloads.remove(task.id);
-      for (const network of plan.networks.create) await networks.drop(network);
+      // Those of overlays go when no task wants them: a container that is not started yet does not keep the engine from it.
+      for (const network of plan.networks.create) if (network.Driver !== NETD_DRIVER) await networks.drop(network);
     },
   };
 }
@@ -118,6 +134,17 @@ async function createContainer(engine: Engine, plan: ContainerPlan): Promise<Con
     if (facts.container.kind !== 'absent') return facts;
     if (/in use/.test(errorText(error))) throw new EngineStuck(engine.address, `finished making ${plan.name}`);
     throw error;
+  }
+}
+
+/** A network that vanished since the container was created is made again, once. */
+async function startOnNetworks(engine: Engine, networks: EngineNetworks, plan: ContainerPlan, id: string) {
+  try {
+    await engine.startContainer(id);
+  } catch (error) {
+    if (!isNotFound(error) || plan.networks.create.length === 0) throw error;
+    for (const network of plan.networks.create) await networks.ensure(network);
+    await engine.startContainer(id);
   }
 }
 

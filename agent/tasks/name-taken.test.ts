@@ -29,7 +29,7 @@ const prepared = (refusal: string) => {
   server.answers['/containers/create'] = { status: 409, text: JSON.stringify({ message: refusal }) };
   const operations = createEngineOperations({
     engine,
-    overlays: { ready: async () => {}, drain: async () => {}, isUsed: () => false },
+    overlays: { ready: async () => {}, drain: async () => {} },
     node: () => ({ id: 'n1', hostname: 'host', platform: { architecture: 'x86_64', os: 'linux' } }),
     payloads: { directory: () => '/nowhere', reserve: async () => {}, fill: async () => {}, remove: async () => {} },
     log: silentLogger,

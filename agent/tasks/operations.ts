@@ -14,8 +14,12 @@ export interface TaskOperations {
 export interface ResolvedTask {
   readonly name: string;
   readonly observe: () => Promise<ContainerFacts>;
-  /** Image, networks, volumes, secrets, container: all there afterwards, also when some of it was before. Says what is. */
-  readonly prepare: (signal: AbortSignal) => Promise<ContainerFacts>;
+  /**
+   * Image, networks, volumes, secrets, container: all there afterwards, also when some of it was before. Says what is.
+   *
+   * @param tell told in words what is waited for, if that may take longer
+   */
+  readonly prepare: (signal: AbortSignal, tell: (what: string) => void) => Promise<ContainerFacts>;
   readonly start: (id: string) => Promise<void>;
   readonly stop: (id: string) => Promise<void>;
   /** Removes the container and what was made for it alone. */

@@ -162,8 +162,12 @@ export function createTasks(options: TasksOptions): Tasks {
       case 'prepare': {
         const controller = new AbortController();
         entry.preparing = controller;
+        const tell = (message: string) => {
+          const { state } = parts(entry.record).status;
+          if (!controller.signal.aborted) setStatus(id, entry, state, { message }, NO_CONTAINER);
+        };
         try {
-          entry.known = await resolved.prepare(controller.signal);
+          entry.known = await resolved.prepare(controller.signal, tell);
         } catch (error) {
           if (controller.signal.aborted) return true; // wanted otherwise now: look again
           if (error instanceof EngineUnreachable) throw error;

@@ -86,20 +86,22 @@ export async function inside(member: Pick<Member, 'host' | 'id'>, script: string
   return stdout === '' ? stderr : stdout;
 }
 
-/** Pings an address from inside a container, several times a second, until `stop` gives the losses. */
+/** Pings an address from inside a container, several times a second, until `stop` gives what was lost on the way. */
 export async function pingThrough(member: Member, ip: string): Promise<{ readonly stop: () => Promise<PingCount> }> {
   const log = `/tmp/ping-${ip}`;
   await member.host.run(['docker', 'exec', '--detach', member.id, 'sh', '-c', `ping -i 0.1 -W 1 ${ip} >${log} 2>&1`]);
   return {
     stop: async () => {
       await inside(member, 'killall -INT ping; sleep 0.3');
-      const [, sent = '-1', received = '-2'] =
-        /(\d+) packets transmitted, (\d+) packets received/.exec(await inside(member, `cat ${log}`)) ?? [];
-      return { sent: Number(sent), lost: Number(sent) - Number(received) };
+      // By number: how the end of ping counts the packet it was just sending says nothing of the network.
+      const seen = [...(await inside(member, `cat ${log}`)).matchAll(/ seq=(\d+) /g)].map((match) => Number(match[1]));
+      const sent = (seen.at(-1) ?? -1) - (seen[0] ?? 0) + 1;
+      return { sent, lost: sent - new Set(seen).size };
     },
   };
 }
 
+/** Between the first and the last answer. */
 export interface PingCount {
   readonly sent: number;
   readonly lost: number;
