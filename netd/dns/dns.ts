@@ -56,6 +56,8 @@ const PASS_EVERY_MS = 5000;
 const RETRY_MS = 1000;
 /** Passes at once: each may start a process. */
 const MAX_PASSES = 4;
+/** All names are compared with all rows this often, in milliseconds: 10,000 of them take about 60. */
+const RESYNC_EVERY_MS = 60_000;
 /** The host's resolv.conf is read again after this long, in milliseconds. */
 const HOST_FILE_MS = 10_000;
 
@@ -98,6 +100,18 @@ export function createDns(deps: DnsDeps): Dns {
     retryMs: RETRY_MS,
   });
 
+  const scope = new AbortController();
+  const resync = async () => {
+    for (;;) {
+      await clock.sleep(RESYNC_EVERY_MS, scope.signal);
+      const mended = records.resync();
+      if (mended > 0) log.warn({ mended }, 'names did not agree with the rows of the networks, and do again');
+    }
+  };
+  resync().catch((error: unknown) => {
+    if (!scope.signal.aborted) log.error({ error: errorChain(error) }, 'names are not compared with the rows any more');
+  });
+
   const forget = async (sandboxKey: string) => {
     reconciler.forget(sandboxKey);
     const container = containers.get(sandboxKey);
@@ -130,6 +144,7 @@ export function createDns(deps: DnsDeps): Dns {
       return container && explain(container.zone, container.upstreams(), name, type);
     },
     close: async () => {
+      scope.abort();
       await reconciler.stop();
       for (const container of containers.values()) container.close();
       containers.clear();

@@ -41,6 +41,14 @@ class FakeRows implements RowSource {
     };
   };
 
+  /** A change nobody is told of. */
+  silently(change: () => void): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    change();
+    this.#listener = listener;
+  }
+
   set(key: string, value: Endpoint | undefined, owner = 'other-node', table = ENDPOINT_TABLE): void {
     if (value === undefined) this.#rows.delete(key);
     else if (table === ENDPOINT_TABLE) this.#rows.set(key, { owner, value });
@@ -134,6 +142,23 @@ describe('the records', () => {
     expect(find('tasks.web')).toBeUndefined();
     records.retain('n1');
     expect(find('tasks.web')).toEqual(['10.0.0.5']);
+  });
+
+  it('find their way back when a change went by unheard', () => {
+    const { rows, records, find } = start();
+    for (const ip of ['10.0.0.5', '10.0.0.6', '10.0.0.7']) rows.set(ip, task(ip));
+    records.setLocal([attachment('10.0.0.20', 'active')]);
+    records.retain('n1');
+    expect(records.resync()).toBe(0);
+    rows.silently(() => {
+      rows.set('10.0.0.5', undefined);
+      rows.set('10.0.0.6', task('10.0.0.6', { disabled: true }));
+      rows.set('10.0.0.8', task('10.0.0.8'));
+      rows.set('own', task('10.0.0.9'), SELF);
+    });
+    expect(records.resync()).toBe(3);
+    expect(find('tasks.web')).toEqual(['10.0.0.20', '10.0.0.7', '10.0.0.8']);
+    expect(records.resync()).toBe(0);
   });
 
   it('are kept for as long as somebody needs them', () => {

@@ -72,6 +72,28 @@ export class Records {
     }
   }
 
+  /** Compares all names with the rows as they are; the endpoints that had to be mended, which should be none. */
+  resync(): number {
+    let mended = 0;
+    for (const [network, { names }] of this.#held) {
+      const rows = new Map(this.#rowsOf(network));
+      for (const [id, known] of names.endpoints) {
+        if (id.startsWith(LOCAL)) continue;
+        const endpoint = rows.get(id);
+        if (endpoint !== undefined && isSame(endpoint, known)) rows.delete(id);
+        else {
+          mended++;
+          if (endpoint === undefined) names.drop(id);
+        }
+      }
+      for (const [id, endpoint] of rows) {
+        if (!names.endpoints.has(id)) mended++;
+        names.put(id, endpoint);
+      }
+    }
+    return mended;
+  }
+
   close(): void {
     this.#unwatch();
     this.#held.clear();
@@ -79,11 +101,15 @@ export class Records {
 
   #load(network: string): NetworkNames {
     const names = new NetworkNames();
-    for (const { key, owner, value } of this.#rows.snapshot(network)?.endpoints ?? []) {
-      if (owner !== this.#self()) names.put(key, value);
-    }
+    for (const [id, endpoint] of this.#rowsOf(network)) names.put(id, endpoint);
     for (const [id, endpoint] of localEndpoints(this.#local, network)) names.put(id, endpoint);
     return names;
+  }
+
+  *#rowsOf(network: string): Generator<readonly [string, Endpoint]> {
+    for (const { key, owner, value } of this.#rows.snapshot(network)?.endpoints ?? []) {
+      if (owner !== this.#self()) yield [key, value];
+    }
   }
 
   #changed(network: string, changes: readonly RowChange[]): void {

@@ -46,10 +46,13 @@ beforeEach(async () => {
   await command('ip', 'link', 'set', 'lo', 'up');
 });
 afterEach(async () => {
-  await dns?.close();
-  for (const upstream of upstreams.splice(0)) await upstream[Symbol.asyncDispose]();
-  deleteNamespace(namespace);
-  await rm(join(namespace, '..'), { recursive: true });
+  try {
+    await dns?.close();
+    for (const upstream of upstreams.splice(0)) await upstream[Symbol.asyncDispose]();
+  } finally {
+    deleteNamespace(namespace);
+    await rm(join(namespace, '..'), { recursive: true });
+  }
 });
 
 /** Runs a command in the namespace. */
