@@ -65,8 +65,6 @@ export function placingItems(bed: () => TaskBed): void {
     );
     expect(left.err).toContain('host-mode port already in use on');
   });
-  test.todo(item(37, 'pending: overlay networks'));
-  test.todo(item(38, 'pending: overlay networks'));
 
   test.each(['host', 'bridge'])(item(39, '%s'), async (network) => {
     const { services, w1 } = bed();
@@ -90,6 +88,4 @@ export function placingItems(bed: () => TaskBed): void {
     const { err } = await services.first('on-nothing', 'rejected');
     expect(err).toBe(`configuration network "${NOWHERE}-config" does not exist`);
   });
-  test.todo(item(41, 'pending: overlay networks'));
-  test.todo(item(48, 'pending: overlay networks'));
 }

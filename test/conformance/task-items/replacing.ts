@@ -27,7 +27,6 @@ export function replacingItems(bed: () => TaskBed): void {
     const failed = await services.first('checked', 'failed');
     expect(failed).toMatchObject({ id, exitCode: 7, err: 'task: non-zero exit (7): dockerexec: unhealthy container' });
   });
-  test.todo(item(24, 'not in DNS and VIP before it is healthy (pending: overlay networks)'));
 
   test(item(25, 'start-first'), async () => {
     const { oldEnd, newStart } = await updated(bed(), 'start-first');
