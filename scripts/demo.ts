@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBed } from '#test/hosts/bed.ts';
+import { testbedCache } from '#test/hosts/engine-roots.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
-import { busyboxImage } from '#test/hosts/image.ts';
+import { busyboxImage, imageOf } from '#test/hosts/image.ts';
 import { type Netd, startNetd } from '#test/hosts/netd.ts';
 import { type Swarm, swarmInit } from '#test/hosts/swarm.ts';
 
@@ -19,6 +20,13 @@ const interactive = process.stdout.isTTY === true;
 /** Where the demo puts a small command for each host. */
 const COMMANDS = '/tmp/netd-demo';
 const WEB = 'netd/web:1';
+const DATABASE = 'netd/redis:1';
+/** What the web server answers with: it counts in the database, which it finds by the name of its service. */
+const VISITS = String.raw`#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+visits=$(printf 'INCR visits\r\nQUIT\r\n' | nc -w 5 database 6379 | sed -n 's/^:\([0-9]*\).*/\1/p')
+echo "visit $visits, served by $(hostname)"
+`;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 async function main(): Promise<void> {
@@ -33,7 +41,7 @@ async function main(): Promise<void> {
   const netds = await step('starting netd on the two workers and joining (netd join)', () =>
     Promise.all([worker1, worker2].map((host) => joinNetd(host, swarm))),
   );
-  await step('deploying two services on the netd workers (docker service create)', () => deploy(manager));
+  await step('deploying three services on the netd workers (docker service create)', () => deploy(manager));
   using _commands = hostCommands([manager, worker1, worker2]);
   await show(manager, netds);
   if (once) return;
@@ -51,10 +59,11 @@ async function startHost(made: Promise<Host>): Promise<Host> {
   writeFileSync(host.path('/usr/local/bin/netd'), '#!/bin/sh\nexec node /opt/netd/agent/main.ts "$@"\n', {
     mode: 0o755,
   });
-  await host.engine.load(
-    busyboxImage({ Cmd: ['sh', '-c', 'hostname > index.html; exec httpd -f -p 80'], WorkingDir: '/tmp' }),
-    WEB,
-  );
+  const serve = 'mkdir cgi-bin; printf %s "$VISITS" >cgi-bin/visits; chmod +x cgi-bin/visits; exec httpd -f -p 80';
+  const web = busyboxImage({ Cmd: ['sh', '-c', serve], Env: [`VISITS=${VISITS}`], WorkingDir: '/tmp' });
+  const redis = ['redis-server', '--protected-mode', 'no', '--save', ''];
+  await host.engine.load(web, WEB);
+  await host.engine.load(imageOf(readFileSync(join(testbedCache(), 'images/redis.tar')), { Cmd: redis }), DATABASE);
   return host;
 }
 
@@ -67,8 +76,12 @@ async function joinNetd(host: Host, swarm: Swarm): Promise<Netd> {
 async function deploy(manager: Host): Promise<void> {
   const common = ['service', 'create', '--detach', '--no-resolve-image', '--constraint', 'node.role==worker'];
   const host = ['--hostname', '{{.Service.Name}}-{{.Task.Slot}}-on-{{.Node.Hostname}}'];
+  // Names resolve to the tasks themselves: balancing by a virtual address needs IPVS, which not every kernel has.
+  const net = ['--network', 'shop', '--endpoint-mode', 'dnsrr'];
+  await manager.docker('network', 'create', '--driver', 'overlay', 'shop');
+  await manager.docker(...common, ...net, '--name', 'database', DATABASE);
   const web = ['--name', 'web', '--mode', 'global', '--publish', 'mode=host,target=80,published=8080'];
-  await manager.docker(...common, ...web, ...host, WEB);
+  await manager.docker(...common, ...net, ...web, ...host, WEB);
   await manager.run(['docker', 'secret', 'create', 'greeting', '-'], { input: 'hello from a secret\n' });
   const greeter = ['--name', 'greeter', '--replicas', '4', '--secret', 'greeting'];
   await manager.docker(
@@ -84,7 +97,7 @@ async function deploy(manager: Host): Promise<void> {
     'all tasks run',
     async () => {
       const states = await manager.docker('service', 'ls', '--format', '{{.Name}} {{.Replicas}}');
-      return states.includes('web 2/2') && states.includes('greeter 4/4');
+      return ['database 1/1', 'web 2/2', 'greeter 4/4'].every((state) => states.includes(state));
     },
     { timeoutMs: 120_000 },
   );
@@ -96,12 +109,15 @@ async function show(manager: Host, netds: readonly Netd[]): Promise<void> {
     'docker',
     'service',
     'ps',
+    'database',
     'web',
     'greeter',
     '--format',
     'table {{.Name}}\t{{.Node}}\t{{.CurrentState}}\t{{.Ports}}',
   ]);
-  for (const { host } of netds) await command(manager, ['curl', '--silent', `http://${host.address}:8080/`]);
+  for (const { host } of [...netds, ...netds]) {
+    await command(manager, ['curl', '--silent', `http://${host.address}:8080/cgi-bin/visits`]);
+  }
   await command(manager, ['docker', 'service', 'logs', '--raw', 'greeter']);
   for (const { host } of netds.slice(0, 1)) await command(host, ['netd', 'status']);
 }
@@ -133,6 +149,7 @@ The swarm stays up. In another terminal:
   ${COMMANDS}/manager docker service logs --follow greeter
   ${COMMANDS}/manager docker node update --availability drain worker2
   ${COMMANDS}/worker1 netd inspect
+  ${COMMANDS}/worker1 netd inspect gossip
   ${COMMANDS}/worker1 docker ps
   ${COMMANDS}/worker1                      # a shell on that host
 Press Ctrl-C to end it and clean up.`;
