@@ -2,15 +2,12 @@ import { uniformInt } from '#base/random.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { askUntilHeard } from './ask-again.ts';
 import type { BulkSyncs } from './bulk-sync.ts';
+import type { Exchange } from './exchange.ts';
 import { announceNode } from './node-events.ts';
 import type { Peer } from './peers.ts';
 import type { NetworkDbState } from './state.ts';
 
 // Finding the cluster, and finding it again (spec gossip §10.3, §14.13).
-
-export type ExchangeResult = { readonly ok: true } | { readonly ok: false; readonly reason: string };
-/** A push/pull with one node: memberlist's part of joining. */
-export type Exchange = (to: Address, join: boolean, done: (result: ExchangeResult) => void) => void;
 
 const RECONNECT_INTERVAL_MS = 1000;
 /** The reference dials one failed node a second for a day; we ask a node that stays away less and less often. */

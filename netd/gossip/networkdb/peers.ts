@@ -28,6 +28,13 @@ export interface Attachment {
   readonly reapAtMs: number;
 }
 
+/** Signs that a node is on networks of ours without our having heard of it. */
+export interface Unheard {
+  readonly networks: Set<string>;
+  askAtMs: number;
+  forgetAtMs: number;
+}
+
 /** Names attached to one network, walked in a shuffled order so that all are reached before any twice. */
 export class Roster {
   readonly #names: string[] = [];

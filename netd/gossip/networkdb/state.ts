@@ -5,10 +5,9 @@ import type { LamportTime } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { LamportClock } from './lamport.ts';
-import { type Attachment, type Peer, Roster } from './peers.ts';
+import { type Attachment, type Peer, Roster, type Unheard } from './peers.ts';
 import { type Row, type RowChange, Rows } from './rows.ts';
 import { Slab } from './slab.ts';
-import type { Unheard } from './unheard.ts';
 
 /** A network we are on, or were on until lately. */
 export interface OwnNetwork {

@@ -1,5 +1,5 @@
 import { uniformInt } from '#base/random.ts';
-import type { Exchange } from './heal.ts';
+import type { Exchange } from './exchange.ts';
 import type { NetworkDbState } from './state.ts';
 
 // An attachment is gossiped once (spec gossip §14.4). In a small cluster some node misses it every fiftieth time, and then
@@ -12,13 +12,6 @@ const WAIT_MS = 1000;
 const PAUSE_MS = 30_000;
 /** Nodes waited for at a time. One answer tells of all nodes, so most will not have to be asked. */
 const MAX_NODES = 64;
-
-/** A sign that a node is on a network of ours. */
-export interface Unheard {
-  readonly networks: Set<string>;
-  askAtMs: number;
-  forgetAtMs: number;
-}
 
 /** Notes a sign that `node` is on `network`, if that is news. */
 export function noteSign(state: NetworkDbState, node: string, network: string): void {
