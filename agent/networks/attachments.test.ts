@@ -1,0 +1,154 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '#base/log.ts';
+import { TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
+import {
+  type AttachNetworkRequest,
+  AttachNetworkResponseSchema,
+  type DetachNetworkRequest,
+  DetachNetworkResponseSchema,
+  ResourceAllocator,
+} from '#proto/gen/swarmkit/resource_pb.js';
+import { TaskSchema } from '#proto/gen/swarmkit/types_pb.js';
+import { serviceDefinition } from '#proto/grpc.ts';
+import { eventually } from '#test/fake-manager/eventually.ts';
+import { VirtualClock } from '#test/fake-manager/virtual-clock.ts';
+import { type Attachments, createAttachments } from './attachments.ts';
+
+/** The task a manager makes of a container that asks. */
+const task = create(TaskSchema, {
+  id: 'task1',
+  spec: { runtime: { case: 'attachment', value: { containerId: 'endpoint1' } } },
+  networks: [{ network: { id: 'net1' }, addresses: ['10.0.1.6/24'] }],
+});
+
+let server: Server;
+let client: Client;
+let clock: VirtualClock;
+let attachments: Attachments;
+let endpoints: Set<string>;
+let asked: AttachNetworkRequest[];
+let returned: string[];
+let refusal: { code: number; details: string } | undefined;
+
+beforeEach(async () => {
+  asked = [];
+  returned = [];
+  refusal = undefined;
+  endpoints = new Set();
+  server = new Server();
+  server.addService(serviceDefinition(ResourceAllocator), {
+    attachNetwork: (call: ServerUnaryCall<AttachNetworkRequest, unknown>, reply: sendUnaryData<unknown>) => {
+      asked.push(call.request);
+      reply(refusal ?? null, create(AttachNetworkResponseSchema, { attachmentId: 'task1' }));
+    },
+    detachNetwork: (call: ServerUnaryCall<DetachNetworkRequest, unknown>, reply: sendUnaryData<unknown>) => {
+      returned.push(call.request.attachmentId);
+      reply(refusal ?? null, create(DetachNetworkResponseSchema));
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  clock = new VirtualClock();
+  attachments = createAttachments({
+    hasEndpoint: (id) => endpoints.has(id),
+    tasks: () => [create(TaskRecordSchema, { task })],
+    mark: () => {},
+    ready: async () => {},
+    clock,
+    log: silentLogger,
+  });
+  attachments.setClient(client);
+});
+afterEach(() => {
+  client.close();
+  server.forceShutdown();
+});
+
+const moves = () => {
+  const resolved = attachments.resolve(task);
+  if (resolved === undefined) throw new Error('unreachable: it is an attachment');
+  return resolved;
+};
+const kind = async () => (await moves().observe()).container.kind;
+const never = new AbortController().signal;
+
+describe('a container that asks for a place', () => {
+  it('gets the address that comes with the task', async () => {
+    const place = attachments.attach('app', 'endpoint1');
+    await eventually(() => asked.length === 1, 'a manager is asked');
+    expect(asked).toMatchObject([{ config: { target: 'app' }, containerId: 'endpoint1' }]);
+    const resolved = moves();
+    expect((await resolved.observe()).container.kind).toBe('absent');
+    expect((await resolved.prepare(never, () => {})).container.kind).toBe('created');
+    await resolved.start('');
+    expect(await place).toEqual({ networkId: 'net1', address: '10.0.1.6/24', mac: undefined });
+    expect((await resolved.observe()).container.kind).toBe('running'); // the endpoint is being made
+    endpoints.add('endpoint1');
+    expect((await resolved.observe()).container.kind).toBe('running');
+    endpoints.delete('endpoint1');
+    attachments.detach('endpoint1');
+    await eventually(() => returned.length === 1, 'it is given back');
+    expect((await resolved.observe()).container).toMatchObject({ kind: 'exited', exitCode: 0 });
+    expect(returned).toEqual(['task1']);
+  });
+
+  it.each([
+    [5, 'the swarm has no network app'],
+    [7, 'network app is not attachable: only services can use it'],
+    [3, 'the managers gave no address on app'],
+  ])('is told why it gets none: code %d', async (code, words) => {
+    refusal = { code, details: 'no' };
+    await expect(attachments.attach('app', 'endpoint1')).rejects.toThrow(words);
+  });
+
+  it('does not wait without end, and what comes too late goes back', async () => {
+    const place = attachments.attach('app', 'endpoint1');
+    place.catch(() => {});
+    await eventually(() => asked.length === 1, 'a manager is asked');
+    await clock.advance(21_000);
+    await expect(place).rejects.toThrow('the managers gave no address on app within 20 s');
+    await eventually(() => returned.length === 1, 'it is given back');
+    await expect(moves().start('')).rejects.toThrow('the container does not wait for its network any more');
+  });
+
+  it('is refused at once while there is no session', async () => {
+    attachments.setClient(undefined);
+    await expect(attachments.attach('app', 'endpoint1')).rejects.toThrow('this node has no session');
+  });
+});
+
+describe('a place found after a restart', () => {
+  it('is kept while its endpoint is there', async () => {
+    endpoints.add('endpoint1');
+    expect(await kind()).toBe('running');
+    expect(returned).toEqual([]);
+  });
+
+  it('goes back, once a session, when its endpoint is gone', async () => {
+    expect(await kind()).toBe('exited');
+    expect(await kind()).toBe('exited');
+    await eventually(() => returned.length === 1, 'it is given back');
+    attachments.setClient(client);
+    expect(await kind()).toBe('exited');
+    await eventually(() => returned.length === 2, 'it is given back again');
+  });
+});
+
+it('leaves other tasks to others', () => {
+  expect(
+    attachments.resolve(create(TaskSchema, { id: 'x', spec: { runtime: { case: 'container', value: {} } } })),
+  ).toBe(undefined);
+});
