@@ -6,6 +6,7 @@ import { isNamespace } from '../kernel/netns.ts';
 import type { LocalEndpoint } from './endpoint.ts';
 import { checkEndpoint, type EndpointWish } from './endpoint-checks.ts';
 import type { EndpointStore } from './endpoint-store.ts';
+import type { Host } from './host.ts';
 import { findInterface } from './interface-name.ts';
 import { linkName } from './names.ts';
 import { deleteLinkIn, Namespace } from './namespace.ts';
@@ -24,13 +25,16 @@ export interface JoinedEndpoint {
 
 export interface EndpointLifeDeps {
   readonly store: EndpointStore;
+  readonly host: Pick<Host, 'rtnetlink'>;
   readonly wishes: Wishes;
   readonly logger: Logger;
   readonly clock: Clock;
   /** File of a network's namespace. */
   readonly path: (networkId: string) => string;
-  /** Endpoints of the network changed: resolves after a pass, with why nothing can be joined if so. */
-  readonly passed: (networkId: string) => Promise<string | undefined>;
+  /** Endpoints of the network changed: resolves after a pass. */
+  readonly passed: (networkId: string) => Promise<void>;
+  /** Why the endpoint is not on its network, after the last pass; undefined if it is. */
+  readonly failureOf: (endpoint: LocalEndpoint) => string | undefined;
   /** The same, without waiting. */
   readonly mark: (networkId: string) => void;
   /** Says to the others what is here now. */
@@ -48,6 +52,8 @@ export class EndpointLife implements Disposable {
   readonly #deps: EndpointLifeDeps;
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #joinedAtMs = new Map<string, number>();
+  /** Endpoints whose container's namespace has been seen. */
+  readonly #seen = new Set<string>();
   readonly #startedAtMs: number;
 
   constructor(deps: EndpointLifeDeps) {
@@ -95,7 +101,8 @@ export class EndpointLife implements Disposable {
     this.#joinedAtMs.set(endpointId, this.#deps.clock.monotonicMs());
     if (endpoint.sandboxKey !== undefined && endpoint.sandboxKey !== sandboxKey) await this.leave(endpointId);
     store.put({ ...endpoint, sandboxKey, interfaceName: undefined });
-    const failure = await passed(networkId);
+    await passed(networkId);
+    const failure = this.#deps.failureOf(endpoint);
     if (failure !== undefined) {
       await this.leave(endpointId);
       throw new NetdError('overlay-failed', `network ${network.name} cannot be set up on this host: ${failure}`);
@@ -111,6 +118,7 @@ export class EndpointLife implements Disposable {
     const endpoint = store.get(endpointId);
     if (endpoint?.sandboxKey === undefined) return;
     this.#joinedAtMs.delete(endpointId);
+    this.#seen.delete(endpointId);
     store.put({ ...endpoint, sandboxKey: undefined, interfaceName: undefined });
     // The others hear of it before packets find nobody.
     publish();
@@ -137,10 +145,17 @@ export class EndpointLife implements Disposable {
     const { store, wishes, publish, mark, logger } = this.#deps;
     for (const endpoint of store.all()) {
       const { endpointId, networkId, sandboxKey } = endpoint;
-      if (sandboxKey === undefined || isNamespace(sandboxKey) || this.#isStarting(endpointId)) continue;
-      if (await this.#hasPort(endpoint)) continue;
+      if (sandboxKey === undefined) continue;
+      if (isNamespace(sandboxKey)) {
+        this.#seen.add(endpointId);
+        continue;
+      }
+      // What was there to be seen, and is not, is gone.
+      const wasSeen = this.#seen.has(endpointId) || endpoint.interfaceName !== undefined;
+      if (!wasSeen && (this.#isStarting(endpointId) || (await this.#isInContainer(endpoint)))) continue;
       if (store.get(endpointId)?.sandboxKey !== sandboxKey) continue;
       logger.info({ endpoint: endpointId, network: networkId }, 'the container of an endpoint is gone');
+      this.#seen.delete(endpointId);
       if (wishes.isAttached(endpoint)) store.put({ ...endpoint, sandboxKey: undefined, interfaceName: undefined });
       else store.delete(endpointId);
       publish();
@@ -173,11 +188,12 @@ export class EndpointLife implements Disposable {
     return this.#deps.clock.monotonicMs() - joinedAtMs < START_GRACE_MS;
   }
 
-  /** A namespace that is not to be seen from here may still be there; a pair ends with the namespace of either end. */
-  async #hasPort({ networkId, endpointId }: LocalEndpoint): Promise<boolean> {
+  /** A namespace that is not to be seen from here may still be there: then so is the pair, and its outer end not here. */
+  async #isInContainer({ networkId, endpointId }: LocalEndpoint): Promise<boolean> {
     using namespace = Namespace.find(this.#deps.path(networkId));
-    const link = await namespace?.rtnetlink.link(linkName(networkId, { kind: 'port', endpointId }));
-    return link !== undefined;
+    const inner = await namespace?.rtnetlink.link(linkName(networkId, { kind: 'port', endpointId }));
+    const outer = await this.#deps.host.rtnetlink.link(linkName(networkId, { kind: 'container', endpointId }));
+    return inner !== undefined && outer === undefined;
   }
 
   /** @throws NetdError unless the network is known and can be built */

@@ -45,7 +45,7 @@ export interface PassRecord {
   readonly ops: number;
   /** Text of the op, and the reason. */
   readonly failures: readonly { readonly op: string; readonly reason: string }[];
-  /** Text of the first failure that is not about rows: nothing can be joined then. */
+  /** The first failure of what all endpoints need: nothing can be joined then. */
   readonly linkFailure: string | undefined;
 }
 
@@ -80,6 +80,7 @@ export class OverlayNetwork {
   #adoption: { readonly repairs: number; readonly destructive: number } | undefined;
   #observed: ObservedNamespace | undefined;
   #names: ReadonlyMap<number, string> = new Map();
+  #portFailures = new Map<string, string>();
   #findings: readonly Finding[] = [];
 
   constructor(deps: NetworkDeps, desired: DesiredNetwork) {
@@ -175,6 +176,11 @@ export class OverlayNetwork {
     return this.#hold !== undefined && this.#nextHold() !== this.#hold;
   }
 
+  /** Why the endpoint is not on the network, after the last pass; undefined if it is. */
+  failureOf(endpointId: string): string | undefined {
+    return this.#last?.linkFailure ?? this.#portFailures.get(endpointId);
+  }
+
   /** Name of a link that the last look found. */
   linkOf(index: number): string | undefined {
     return this.#names.get(index);
@@ -207,30 +213,20 @@ export class OverlayNetwork {
     const view = this.view();
     this.#refusal = typeof view === 'string' ? view : undefined;
     if (typeof view === 'string') return;
-    const wasHeld = this.#hold !== undefined;
-    this.#hold = this.#nextHold();
     // What was held goes all at once, and no event tells of it.
-    const isReleased = wasHeld && this.#hold === undefined;
-    const isFull = this.#isFullDue || isReleased;
+    const isFull = this.#isFullDue || this.isHoldOver();
     const isLinks = isFull || this.#isLinksDue;
-    const dirty = this.#dirty;
-    if (!isLinks && dirty.size === 0) return;
+    if (!isLinks && this.#dirty.size === 0) return;
     this.#isFullDue = false;
     this.#isLinksDue = false;
-    this.#dirty = new Set();
-    this.#rowsBefore = this.#winners.size;
-    const wanted = this.#wanted(view);
-    const expected = new Set(planRows(wanted, this.#scene.rows, dirty).map(opText));
     try {
-      const observed = isLinks ? await this.#look() : this.#observed;
-      if (isFull && observed !== undefined) await this.#lookAtRows(view, observed);
-      const ops = isLinks
-        ? planNetwork(wanted, observed, this.#scene.rows, isFull ? 'all' : dirty)
-        : planRows(wanted, this.#scene.rows, dirty);
+      if (isLinks) this.#observed = await this.#look();
+      if (isFull && this.#observed !== undefined) await this.#lookAtRows(view, this.#observed);
+      const { ops, isExpected } = this.#plan(view, isLinks, isFull);
       const failures = await apply(this.#scene, ops);
-      if (isLinks) this.#observed = ops.length === 0 ? observed : await this.#look();
+      if (isLinks && ops.length > 0) this.#observed = await this.#look();
       this.#record(view, ops, failures, startMs);
-      this.#recordDrift(view, ops, failures, isFull, (op) => isReleased || expected.has(opText(op)));
+      this.#recordDrift(view, ops, failures, isFull, isExpected);
     } catch (error) {
       // The kernel did not answer, or lost answers: what there is must be looked at again.
       this.#isFullDue = true;
@@ -238,6 +234,27 @@ export class OverlayNetwork {
       this.#deps.logger.warn({ err: error }, 'overlay pass failed');
       this.#last = { ...this.#base(startMs, 0), failures: [{ op: 'observe', reason }], linkFailure: reason };
     }
+  }
+
+  /**
+   * Nothing here waits: rows may vanish at any moment, and whether those that vanished are to be taken away is decided
+   * with the same rows in view.
+   */
+  #plan(view: OverlayView, isLinks: boolean, isFull: boolean) {
+    const wasHeld = this.#hold !== undefined;
+    const hold = this.#nextHold();
+    const isReleased = wasHeld && hold === undefined;
+    // A hold that ended since the pass began is for the next one, which looks at all rows.
+    if (!isReleased || isFull) this.#hold = hold;
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    this.#rowsBefore = this.#winners.size;
+    const wanted = this.#wanted(view);
+    const { rows } = this.#scene;
+    const rowOps = planRows(wanted, rows, dirty);
+    const expected = new Set(rowOps.map(opText));
+    const ops = isLinks ? planNetwork(wanted, this.#observed, rows, isFull ? 'all' : dirty) : rowOps;
+    return { ops, isExpected: (op: OverlayOp) => isReleased || expected.has(opText(op)) };
   }
 
   /** Lets go of the network and leaves everything as it is. */
@@ -269,7 +286,16 @@ export class OverlayNetwork {
     startMs: number,
   ): void {
     const told = [...failures].slice(0, MOST_FAILURES_TOLD).map(([op, reason]) => ({ op: opText(op), reason }));
-    const linkFailure = [...failures].find(([op]) => !('ip' in op) && !('mac' in op))?.[1];
+    // A container whose pair cannot be made is no reason to keep others off the network.
+    const ports = new Map(view.ports.map(({ inner, endpoint }) => [inner.name, endpoint.endpointId]));
+    this.#portFailures = new Map();
+    let linkFailure: string | undefined;
+    for (const [op, reason] of failures) {
+      if ('ip' in op || 'mac' in op) continue;
+      const endpointId = 'link' in op ? ports.get(op.link) : undefined;
+      if (endpointId === undefined) linkFailure ??= reason;
+      else if (!this.#portFailures.has(endpointId)) this.#portFailures.set(endpointId, reason);
+    }
     const isNews = linkFailure !== undefined && linkFailure !== this.#last?.linkFailure;
     this.#last = { ...this.#base(startMs, ops.length), failures: told, linkFailure };
     if (failures.size > 0) this.#isFullDue = true;

@@ -115,11 +115,13 @@ class NodeOverlays implements Overlays {
     });
     this.#life = new EndpointLife({
       store: this.#store,
+      host: this.#host,
       wishes: this.#wishes,
       logger,
       clock,
       path: (networkId) => this.#path(networkId),
       passed: (networkId) => this.#passed(networkId),
+      failureOf: ({ networkId, endpointId }) => this.#networks.get(networkId)?.failureOf(endpointId),
       mark: (networkId) => this.#refresh(networkId),
       publish: () => this.#publish(),
     });
@@ -240,14 +242,13 @@ class NodeOverlays implements Overlays {
     }
   }
 
-  /** Resolves at the end of a pass that begins after now, with why nothing can be joined if so. */
-  async #passed(networkId: string): Promise<string | undefined> {
-    if (!this.#wishes.isKnown) return undefined;
+  /** Resolves at the end of a pass that begins after now. */
+  #passed(networkId: string): Promise<void> {
+    if (!this.#wishes.isKnown) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiters.set(networkId, [...(this.#waiters.get(networkId) ?? []), resolve]);
     this.#refresh(networkId);
-    await promise;
-    return this.#networks.get(networkId)?.last?.linkFailure;
+    return promise;
   }
 
   /** Wishes or endpoints of the network changed. */

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { isNamespace } from '#netd/kernel/netns.ts';
+import { deleteNamespace, isNamespace } from '#netd/kernel/netns.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import { fragments, inside, NETWORK, pings, Stage } from './stage.ts';
 
@@ -266,5 +266,22 @@ describe('two hosts', () => {
     await eventually('the network is gone', () => one.overlays.status().networks.length === 0);
     expect(one.tables.networks.has(NETWORK.id)).toBe(false);
     expect(readdirSync(`${one.runDir}/netns`)).toEqual([]);
+  });
+
+  test('a container that ends without a word is taken for left, but not one that has yet to start', async () => {
+    const one = stage.host(1);
+    const a = await one.container('10.100.1.10/24');
+    const b = await one.container('10.100.1.11/24');
+    deleteNamespace(a.sandbox);
+    await eventually('its pair is gone', () => one.overlays.status().drift.total > 0);
+    expect(one.overlays.endpoints()).toHaveLength(2);
+    one.laterMs += 61_000;
+    one.overlays.sweep();
+    await eventually('it has left', () => one.overlays.endpoints().length === 1);
+    // One that was seen to run is not waited for.
+    await eventually('the other was seen', () => one.overlays.endpoints()[0]?.interfaceName === 'eth0');
+    deleteNamespace(b.sandbox);
+    await eventually('it has left too, and the network with it', () => one.overlays.status().networks.length === 0);
+    expect(stage.gossip.of(NETWORK.id)).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { systemClock } from '#base/clock.ts';
 import { createLogger, silentLogger } from '#base/log.ts';
 import type { DesiredAttachment, DesiredNetwork, DesiredNetworks } from '#netd/desired.ts';
 import { createNamespace, deleteNamespace } from '#netd/kernel/netns.ts';
@@ -94,6 +95,8 @@ export class StageHost {
   tables: MemoryTables;
   networks: readonly DesiredNetwork[] = [NETWORK];
   readonly attachments: DesiredAttachment[] = [];
+  /** Time that passed without anybody waiting for it, in milliseconds. */
+  laterMs = 0;
   readonly #containers: string[] = [];
   #endpoints = 0;
 
@@ -163,11 +166,9 @@ export class StageHost {
   }
 
   #start(): Overlays {
-    return createOverlays({
-      runDir: this.runDir,
-      hostNamespace: this.namespace,
-      logger: logger.child({ host: this.name }),
-    });
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + this.laterMs };
+    const { runDir, namespace: hostNamespace } = this;
+    return createOverlays({ runDir, hostNamespace, clock, logger: logger.child({ host: this.name }) });
   }
 }
 
