@@ -110,7 +110,7 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
     void serveNames();
   };
 
-  const driver = createOverlayDriver({ overlays, agent, desired: () => desired, onChange, log });
+  const driver = createOverlayDriver({ overlays, agent, desired: () => desired, clock, onChange, log });
   const service = await startDriverService({
     socketPath: join(pluginDir, `${NETD_DRIVER}.sock`),
     driver,

@@ -29,8 +29,8 @@ export interface NodeOverlays {
   readonly setClient: (client: Client, signal: AbortSignal) => void;
   readonly attach: (network: string, endpointId: string) => Promise<OverlayPlace>;
   readonly detach: (endpointId: string) => void;
-  /** The node leaves its swarm: nothing is wished any more. */
-  readonly clear: () => void;
+  /** The node leaves its swarm: nothing is wished any more, and what the engine has of it goes. */
+  readonly clear: () => Promise<void>;
   /** Looks for engine networks nobody wants any more: on a slow timer, for those that were in use at the last look. */
   readonly tidy: () => void;
   readonly close: () => Promise<void>;
@@ -100,9 +100,10 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
     },
     attach: attachments.attach,
     detach: attachments.detach,
-    clear: () => {
+    clear: async () => {
       const desired = networks.desired();
       if (desired !== undefined) network.setDesired({ ...desired, networks: [], attachments: [] });
+      await removeUnusedNetworks(engine, () => new Set(), log);
     },
     tidy: () => cleaning.mark(ALL),
     close: async () => {

@@ -371,7 +371,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
         // A node that cannot leave lives on, in other tasks: these must not go on removing.
         await atMost(CLOSE_BUDGET_MS, tasks.close());
       }
-      overlays.clear();
+      await overlays.clear();
       await removePayloads(() => true);
       await taskStore.flush();
     },

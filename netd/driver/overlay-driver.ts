@@ -1,3 +1,4 @@
+import type { Clock } from '#base/clock.ts';
 import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { DesiredNetworks } from '../desired.ts';
@@ -39,21 +40,40 @@ export interface OverlayDriverOptions {
   readonly overlays: DriverOverlays;
   readonly agent: DriverAgent;
   readonly desired: () => DesiredNetworks | undefined;
+  readonly clock: Clock;
   /** Containers have come to networks, or left them. */
   readonly onChange: () => void;
   readonly log: Logger;
 }
 
+/** Registering at a manager takes a fraction of a second; the engine waits for an answer as long as it takes. */
+const WISH_LIMIT_MS = 10_000;
+const WISH_LOOK_MS = 50;
+
 /** The engine's calls on overlay networks: tasks take the places the managers gave them, other containers ask for one. */
 export function createOverlayDriver(options: OverlayDriverOptions): NetworkDriver {
-  const { overlays, agent, desired, onChange, log } = options;
+  const { overlays, agent, desired, clock, onChange, log } = options;
+
+  /** The engine goes on with the start of a container while netd is started anew, and asks before a manager has said anything. */
+  const wished = async (): Promise<DesiredNetworks> => {
+    const untilMs = clock.monotonicMs() + WISH_LIMIT_MS;
+    for (;;) {
+      const known = desired();
+      if (known !== undefined) return known;
+      if (clock.monotonicMs() >= untilMs) {
+        throw new NetdError('no-session', 'no manager has told this node of its networks yet', {
+          mend: 'See "netd status".',
+        });
+      }
+      await clock.sleep(WISH_LOOK_MS);
+    }
+  };
 
   const taskPlace = async (taskId: string, engineNetworkId: string): Promise<OverlayPlace> => {
     const network = await agent.networkOf(engineNetworkId);
-    const known = desired();
-    const networkId =
-      network.kind === 'id' ? network.id : known?.networks.find(({ name }) => name === network.name)?.id;
-    const place = known?.attachments.find((one) => one.taskId === taskId && one.networkId === networkId);
+    const known = await wished();
+    const networkId = network.kind === 'id' ? network.id : known.networks.find(({ name }) => name === network.name)?.id;
+    const place = known.attachments.find((one) => one.taskId === taskId && one.networkId === networkId);
     if (place !== undefined) return place;
     throw new NetdError('no-place', `the managers have given task ${taskId} no address on this network`, {
       mend: 'Containers of tasks are started by netd: use "docker run" for others.',
@@ -103,6 +123,7 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
       onChange();
     },
     joinEndpoint: async (endpointId, sandboxKey): Promise<JoinedInterface> => {
+      await wished();
       const joined = await overlays.joinEndpoint(endpointId, sandboxKey);
       onChange();
       return joined;
