@@ -20,7 +20,8 @@ import { dockerHas, ourRows } from './rows.ts';
  * long that took. It ends with 1 when they did not agree within a minute and a half, or a dockerd misunderstood a peer.
  */
 
-const ROTATION_SEC = 60;
+/** Whoever misses two rotations is rightly not understood: two nodes cut off one after the other must not be able to. */
+const ROTATION_SEC = 300;
 /** Rows one probe has at most: enough for packets with several, few enough to look at each. */
 const MOST_ROWS = 12;
 const LONGEST_CUT_MS = 60_000;
