@@ -85,6 +85,19 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     });
   });
 
+  test('takes a task out of the names before it stops it', async () => {
+    await services.create('leaver', RUN_ON, ['--endpoint-mode', 'dnsrr', '--network', 'app'], { on: 'w1' });
+    const [leaver] = await mesh.settled([keeper.host], 'leaver', 1);
+    const [watcher] = await mesh.members([docker], 'each');
+    if (leaver === undefined || watcher === undefined) throw new Error('unreachable: one of each');
+    await patiently('found', async () => (await mesh.resolve(watcher, 'leaver')).join() === leaver.ip);
+    await services.remove('leaver');
+    const gone = async () => (await mesh.resolve(watcher, 'leaver')).length === 0;
+    await patiently('not found any more', gone, { intervalMs: 10 });
+    // Two seconds, which connections under way have to notice.
+    expect(await inside(watcher, `ping -c 1 -W 1 ${leaver.ip}`)).toContain(' 1 packets received');
+  });
+
   test('puts a task on several networks, the internal one without a way out', async () => {
     const flags = ['--mode', 'global', '--network', 'app', '--network', 'back', '--endpoint-mode', 'dnsrr'];
     await services.create('two', RUN_ON, [...flags, '--stop-grace-period', '1s']);
@@ -193,27 +206,30 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
   test('leaves nothing behind on a node that is drained', async () => {
     await services.manager.docker('node', 'update', '--availability', 'drain', 'w2');
     await mesh.settled([docker, keeper.host], 'each', 2);
-    await patiently('nothing is left', async () => {
-      const left = await plain.host.run([
-        'sh',
-        '-c',
-        'ls /run/netd/netns /run/netd/endpoints; ip -oneline link | grep -E "nd[bxpc][0-9a-f]{10}" || true',
-      ]);
-      const networks = await plain.host.docker('network', 'ls', '--filter', 'driver=netd', '--quiet');
-      const rest = left.split('\n').filter((line) => line !== '' && !line.endsWith(':'));
-      if (rest.length > 0 || networks !== '') throw new Error(`left: ${rest.join()} ${networks}`);
-      return true;
-    });
+    await nothingLeft(plain.host);
     await services.manager.docker('node', 'update', '--availability', 'active', 'w2');
     await mesh.settled(workers, 'each', 3);
-    expect((await swarmNodes(services.manager)).map(({ status }) => status)).toEqual([
-      'Ready',
-      'Ready',
-      'Ready',
-      'Ready',
-    ]);
+    const states = (await swarmNodes(services.manager)).map(({ status }) => status);
+    expect(states).toEqual(['Ready', 'Ready', 'Ready', 'Ready']);
+  });
+
+  test('leaves nothing behind on a node that leaves', async () => {
+    await plain.run(['leave']);
+    await nothingLeft(plain.host);
+    await mesh.settled([docker, keeper.host], 'each', 2);
   });
 });
+
+/** Waits until the host has no namespace, endpoint, link or engine network of netd's overlays. */
+async function nothingLeft(host: Host): Promise<void> {
+  const look = 'ls /run/netd/netns /run/netd/endpoints; ip -oneline link | grep -E " nd[bxpc][0-9a-f]{10}" || true';
+  await patiently(`nothing is left on ${host.name}`, async () => {
+    const rest = (await host.run(['sh', '-c', look])).split('\n').filter((line) => line !== '' && !line.endsWith(':'));
+    const networks = await host.docker('network', 'ls', '--filter', 'driver=netd', '--quiet');
+    if (rest.length > 0 || networks !== '') throw new Error(`left: ${rest.join()} ${networks}`);
+    return true;
+  });
+}
 
 async function joined(netd: Netd, swarm: Parameters<Netd['join']>[0]): Promise<void> {
   await netd.start();
