@@ -5,15 +5,19 @@ import type { Logger } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import type { DesiredNetworks } from './desired.ts';
 import { createDns, type DnsStatus } from './dns/dns.ts';
+import type { Explanation } from './dns/explain.ts';
 import { dnsContainers } from './dns-containers.ts';
 import { startDriverService } from './driver/driver-service.ts';
 import { NETD_DRIVER } from './driver/options.ts';
 import { createOverlayDriver, type DriverAgent } from './driver/overlay-driver.ts';
 import type { GossipNode } from './gossip/node.ts';
 import { isNamespace } from './kernel/netns.ts';
+import { findContainer, type LocalContainer, localContainers } from './local-containers.ts';
 import type { LocalEndpoint } from './overlay/endpoint.ts';
 import { createOverlays } from './overlay/overlays.ts';
 import type { OverlaysStatus } from './overlay/status.ts';
+import type { PathReport } from './path/hop.ts';
+import { type PathGossip, tracePath } from './path/path.ts';
 import { TableSource } from './table-source.ts';
 
 /** The overlay networks of this host: what containers are on them, what the kernel has of them, and what names they find. */
@@ -29,6 +33,10 @@ export interface NodeNetwork {
   /** The engine came back: containers may have ended without a word. */
   readonly engineUp: () => void;
   readonly status: () => NodeNetworkStatus;
+  /** Why a container here is answered as it is when it asks for a name. @param type of dns/codes.ts @throws NetdError */
+  readonly lookup: (container: string, name: string, type: number) => ContainerLookup;
+  /** What a packet meets on its way from a container here to a name or an address. @throws NetdError */
+  readonly path: (from: string, to: string) => Promise<PathReport>;
   /** Ends what works here. The kernel keeps what it has: packets go on. */
   readonly close: () => Promise<void>;
 }
@@ -38,6 +46,14 @@ export interface NodeNetworkStatus {
   readonly driverProblem: string | undefined;
   readonly overlays: OverlaysStatus;
   readonly dns: DnsStatus;
+  /** Containers on networks of the swarm, by name. */
+  readonly containers: readonly LocalContainer[];
+}
+
+export interface ContainerLookup {
+  readonly container: LocalContainer;
+  /** Undefined if no resolver of netd serves the container. */
+  readonly explanation: Explanation | undefined;
 }
 
 export interface NodeNetworkOptions {
@@ -132,12 +148,30 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
     problem: (networkId) => service.problem() ?? overlays.problem(networkId),
     endpoints: overlays.endpoints,
     engineUp: overlays.sweep,
-    status: () => ({ driverProblem: service.problem(), overlays: overlays.status(), dns: dns.status() }),
+    status: () => ({
+      driverProblem: service.problem(),
+      overlays: overlays.status(),
+      dns: dns.status(),
+      containers: localContainers(overlays.endpoints(), desired),
+    }),
+    lookup: (asked, name, type) => {
+      const container = findContainer(localContainers(overlays.endpoints(), desired), asked);
+      return { container, explanation: dns.lookup(container.sandboxKey, name, type) };
+    },
+    path: (from, to) => tracePath({ overlays, dns, gossip: pathGossip(source), desired: () => desired }, from, to),
     close: async () => {
       stopped.abort(new Error('netd is stopping'));
       await service.close();
       await dns.close();
       await overlays.close();
     },
+  };
+}
+
+function pathGossip(source: TableSource): PathGossip {
+  return {
+    snapshot: (networkId) => source.snapshot(networkId),
+    standing: (networkId) => source.node?.tables.standing(networkId),
+    peers: () => source.node?.view().peers,
   };
 }

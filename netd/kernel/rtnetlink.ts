@@ -8,7 +8,7 @@ import { type LinkRow, readLink } from './netlink/link-row.ts';
 import { type Message, readMessages } from './netlink/message-reader.ts';
 import { MessageWriter } from './netlink/message-writer.ts';
 import { type NeighborRow, RTM_NEWNEIGH, readNeighbor, writeDumpFdb, writeDumpNeighbors } from './netlink/neighbor.ts';
-import { type RouteRow, RTM_NEWROUTE, readRoute, writeDumpRoutes } from './netlink/route.ts';
+import { type RouteRow, RTM_NEWROUTE, readRoute, writeDumpRoutes, writeGetRoute } from './netlink/route.ts';
 import { LARGEST_DATAGRAM, NETLINK_ROUTE, NetlinkSocket } from './netlink-socket.ts';
 
 /** Tables that change faster than they can be dumped this often in a row are not quiet enough to compare with anything. */
@@ -118,6 +118,28 @@ export class Rtnetlink implements Disposable {
   /** @param table RT_TABLE_MAIN unless given; 0 for all */
   routes(table?: number): Promise<RouteRow[]> {
     return this.#dump('ip route show', (w) => writeDumpRoutes(w, table), RTM_NEWROUTE, readRoute);
+  }
+
+  /**
+   * What the kernel does with a packet to an address; undefined if it has no way for it.
+   *
+   * @param source its source address, if it is to have a certain one
+   */
+  async routeTo(destination: string, source?: string): Promise<RouteRow | undefined> {
+    let route: RouteRow | undefined;
+    const text = `ip route get ${destination}${source === undefined ? '' : ` from ${source}`}`;
+    const answer = await this.#ask(
+      text,
+      (w) => writeGetRoute(w, destination, source),
+      (message) => {
+        if (message.type === RTM_NEWROUTE) route = readRoute(message);
+      },
+    );
+    if (answer.errno === 0) return route;
+    const error = refusal(text, answer);
+    // EINVAL: the source is no address of ours now. EACCES: a route that prohibits.
+    if (['ENETUNREACH', 'EHOSTUNREACH', 'EINVAL', 'EACCES'].includes(error.errno)) return undefined;
+    throw error;
   }
 
   /** Closes the socket as soon as what was asked before is done. */

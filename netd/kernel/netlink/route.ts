@@ -11,6 +11,7 @@ const RTM_GETROUTE = 26;
 const RTMSG_BYTES = 12;
 
 const RTA_DST = 1;
+const RTA_SRC = 2;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
@@ -82,6 +83,22 @@ export function writeDumpRoutes(w: MessageWriter, table = RT_TABLE_MAIN, family:
   w.u32(table < 256 ? table : 0);
   w.u32(0);
   if (table >= 256) w.attributeU32(RTA_TABLE, table);
+  w.end();
+}
+
+/** Asks what the kernel would do with a packet (`ip route get`). @param source of the packet, if it has one already */
+export function writeGetRoute(w: MessageWriter, destination: string, source: string | undefined): void {
+  const bytes = ipBytes(destination);
+  if (bytes === undefined) throw new TypeError(`not an IP address: ${destination}`);
+  const bits = bytes.length * 8;
+  w.begin(RTM_GETROUTE, REQUEST);
+  w.u8(bytes.length === 4 ? AF_INET : AF_INET6);
+  w.u8(bits);
+  w.u16(source === undefined ? 0 : bits);
+  w.u32(0);
+  w.u32(0);
+  w.attributeBytes(RTA_DST, bytes);
+  if (source !== undefined) w.attributeIp(RTA_SRC, source);
   w.end();
 }
 
