@@ -29,6 +29,7 @@ export class EngineServer implements AsyncDisposable {
     '/version': { json: VERSION },
     '/info': { json: INFO },
     '/plugins': { json: [] },
+    '/networks': { json: [] },
   };
   /** Every request, in order. */
   readonly requests: string[] = [];
