@@ -12,7 +12,7 @@ const CALM_MS = 120_000;
  * all, before and after all keys have been replaced, and a node that leaves is gone at once without having failed.
  */
 export function calmScenario(swarm: () => GossipSwarm): void {
-  test('two minutes with rotating keys: nobody suspects anybody, rows get everywhere; then a leave', async () => {
+  test('N19 two minutes with rotating keys: nobody suspects anybody, rows get everywhere; then a leave', async () => {
     const { dockers, probes, network } = swarm();
     const began = performance.now();
     await everybodyIsOn(swarm());
