@@ -1,6 +1,10 @@
 import { frameLength } from './wire/frame.ts';
+import { release } from './wire/release.ts';
 
-/** Collects the bytes of one frame. It keeps what came and no more: a length is a claim until its bytes are there. */
+/**
+ * Collects the bytes of one frame. It keeps what came and no more: a length is a claim until its bytes are there. The
+ * chunks are its own: it releases them.
+ */
 export class FrameReader {
   readonly #chunks: Buffer[] = [];
   #received = 0;
@@ -19,6 +23,9 @@ export class FrameReader {
       this.#expected = frameLength(start);
     }
     if (this.#expected === undefined || this.#received < this.#expected) return undefined;
-    return Buffer.concat(this.#chunks).subarray(0, this.#expected);
+    if (this.#chunks.length === 1) return chunk.subarray(0, this.#expected);
+    const frame = Buffer.concat(this.#chunks).subarray(0, this.#expected);
+    for (const part of this.#chunks.splice(0)) release(part);
+    return frame;
   }
 }

@@ -1,7 +1,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { FrameReader } from './frame-reader.ts';
+import { inTurns, type Steps } from './turns.ts';
 import { DecodeError } from './wire/decode-error.ts';
-import { LabelError, openFrameSteps, sealFrame } from './wire/frame.ts';
+import { LabelError, openFrameSteps, sealFrameSteps } from './wire/frame.ts';
+import { release } from './wire/release.ts';
 import { encodeErr } from './wire/swim-encode.ts';
 import { type Address, MESSAGE_TYPE } from './wire/swim-message.ts';
 
@@ -16,12 +18,10 @@ const MAX_PUSH_PULLS = 128;
 /** What all unfinished frames together may hold. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
-const LARGE_REPLY_BYTES = 256 * 1024;
-
 /** What seals and opens; asked anew each time, since keys rotate. */
 export interface StreamKeys {
   readonly keys: () => readonly Uint8Array[];
-  readonly seal: (message: Uint8Array) => Buffer;
+  readonly seal: (message: Uint8Array) => Steps<Buffer>;
 }
 
 export interface StreamServerOptions extends StreamKeys {
@@ -80,12 +80,15 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
   // A reset by the peer is its business; the close that follows cleans up.
   socket.on('error', () => undefined);
 
+  const end = (message: Buffer) => {
+    inTurns(options.seal(message)).then((frame) => socket.end(frame));
+  };
   const refuse = (error: unknown) => {
     if (!(error instanceof DecodeError)) throw error;
     options.refused(socket.remoteAddress ?? 'unknown', error.message);
     // Labels are answered with silence, the rest in words peers can log.
     if (error instanceof LabelError) socket.destroy();
-    else socket.end(options.seal(encodeErr(reasonOf(error))));
+    else end(encodeErr(reasonOf(error)));
   };
   const onData = (chunk: Buffer) => {
     counted += chunk.length;
@@ -100,7 +103,7 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
       socket.off('data', onData);
       // What follows a whole frame is of no interest, but has to be read for the close to be seen.
       socket.resume();
-      openInTurns(frame, options.keys()).then(answer).catch(refuse);
+      opened(frame, options.keys()).then(answer).catch(refuse);
     } catch (error) {
       socket.off('data', onData);
       socket.resume();
@@ -125,9 +128,7 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
     clearTimeout(deadline);
     deadline = setTimeout(() => socket.destroy(), deadlineMs);
     if (reply === undefined) socket.end();
-    // Making a large reply and sealing it are two pieces of work; what waits in the sockets goes between.
-    else if (reply.length > LARGE_REPLY_BYTES) setImmediate(() => socket.end(options.seal(reply)));
-    else socket.end(options.seal(reply));
+    else end(reply);
   };
   socket.on('data', onData);
 }
@@ -137,14 +138,11 @@ function reasonOf(error: DecodeError): string {
   return error.message.replace(/ at offset \d+$/, '');
 }
 
-/** Opens a frame, letting others work between the steps of a large one. */
-async function openInTurns(frame: Buffer, keys: readonly Uint8Array[]): Promise<Buffer> {
-  const steps = openFrameSteps(frame, keys);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+/** What a frame says, which is not needed any more then. */
+async function opened(frame: Buffer, keys: readonly Uint8Array[]): Promise<Buffer> {
+  const message = await inTurns(openFrameSteps(frame, keys));
+  release(frame);
+  return message;
 }
 
 /**
@@ -177,21 +175,26 @@ export function sendStream(
   socket.on('error', end);
   socket.once('close', onClose);
   socket.once('connect', () => {
-    if (options.wantsReply) socket.write(options.seal(message));
-    else {
-      socket.end(options.seal(message), () => {
+    inTurns(options.seal(message)).then((frame) => {
+      // Given up meanwhile.
+      if (socket.destroyed) return;
+      if (options.wantsReply) {
+        socket.write(frame);
+        return;
+      }
+      socket.end(frame, () => {
         // The kernel has it; the peer closes when it has read it, or the timer does.
         resolve(undefined);
         socket.resume();
       });
-    }
+    }, end);
   });
   if (options.wantsReply) {
     socket.on('data', (chunk: Buffer) => {
       try {
         const frame = reader.push(chunk);
         if (frame === undefined) return;
-        openInTurns(frame, options.keys()).then(resolve).catch(reject);
+        opened(frame, options.keys()).then(resolve).catch(reject);
         end();
       } catch (error) {
         end(error);
@@ -201,9 +204,9 @@ export function sendStream(
   return promise;
 }
 
-/** A frame sealed with fresh randomness. */
-export function frameSealer(primary: () => Uint8Array, nonce: () => Uint8Array): (message: Uint8Array) => Buffer {
-  return (message) => sealFrame(message, primary(), nonce());
+/** Seals frames with fresh randomness. */
+export function frameSealer(primary: () => Uint8Array, nonce: () => Uint8Array): StreamKeys['seal'] {
+  return (message) => sealFrameSteps(message, primary(), nonce());
 }
 
 async function listening(server: Server, listen: Address): Promise<void> {

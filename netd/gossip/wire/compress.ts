@@ -1,7 +1,7 @@
 import { ByteWriter } from './byte-writer.ts';
 import { DecodeError } from './decode-error.ts';
 import { lzwDecode, lzwDecodeSteps } from './lzw-decode.ts';
-import { lzwEncode } from './lzw-encode.ts';
+import { lzwEncode, lzwEncodeSteps } from './lzw-encode.ts';
 import { MsgpackReader } from './msgpack-read.ts';
 import { writeBytes, writeMapHeader, writeText, writeUint } from './msgpack-write.ts';
 import { SwimFields } from './swim-fields.ts';
@@ -11,7 +11,15 @@ const ALGORITHM_LZW = 0;
 
 /** `bytes` as a compress message (spec gossip §7.3). It may well be longer than what went in. */
 export function compress(bytes: Uint8Array): Buffer {
-  const packed = lzwEncode(bytes);
+  return compressMessage(lzwEncode(bytes));
+}
+
+/** The same with a pause every few milliseconds. */
+export function* compressSteps(bytes: Uint8Array): Generator<void, Buffer> {
+  return compressMessage(yield* lzwEncodeSteps(bytes));
+}
+
+function compressMessage(packed: Buffer): Buffer {
   const out = new ByteWriter(packed.length + 20);
   out.u8(MESSAGE_TYPE.compress);
   writeMapHeader(out, 2);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { compress, decompressSteps } from './compress.ts';
+import { compressSteps, decompressSteps } from './compress.ts';
 import { DecodeError } from './decode-error.ts';
-import { open, SEAL_OVERHEAD, seal } from './seal.ts';
+import { release } from './release.ts';
+import { openSteps, SEAL_OVERHEAD, seal } from './seal.ts';
 import { MESSAGE_TYPE } from './swim-message.ts';
 
 // A TCP message (spec gossip §8.1): 0a | length u32 | encrypted blob; the header is the additional data.
@@ -17,13 +18,18 @@ const MAX_DEPTH = 4;
 export const NOT_ENCRYPTED = 'Encryption is configured but remote state is not encrypted';
 
 /** A message as it goes on a stream: always compressed, even when that is longer, and encrypted. */
-export function sealFrame(message: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
+export function* sealFrameSteps(message: Uint8Array, key: Uint8Array, nonce: Uint8Array): Generator<void, Buffer> {
   assert(message.length > 0, 'an empty stream message crashes its receiver');
-  const plain = compress(message);
+  const plain = yield* compressSteps(message);
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   header[0] = MESSAGE_TYPE.encrypt;
   header.writeUInt32BE(plain.length + SEAL_OVERHEAD, 1);
   return Buffer.concat([header, seal(plain, key, nonce, header)]);
+}
+
+/** The same at once, for small messages. */
+export function sealFrame(message: Uint8Array, key: Uint8Array, nonce: Uint8Array): Buffer {
+  return atOnce(sealFrameSteps(message, key, nonce));
 }
 
 /** How many bytes the whole frame has, once its five header bytes are there; undefined before that. */
@@ -45,13 +51,18 @@ export class LabelError extends DecodeError {
   }
 }
 
-/** Opens a whole frame in steps: decrypts, decompresses, and returns the plain message with its type byte. */
+/**
+ * Opens a whole frame in steps: decrypts, decompresses, and returns the plain message with its type byte. What it made on
+ * the way is released, the frame is not.
+ */
 export function* openFrameSteps(frame: Buffer, keys: readonly Uint8Array[]): Generator<void, Buffer> {
   const header = frame.subarray(0, FRAME_HEADER_BYTES);
-  let message = open(frame.subarray(FRAME_HEADER_BYTES), keys, { additional: header });
+  let message = yield* openSteps(frame.subarray(FRAME_HEADER_BYTES), keys, { additional: header });
   for (let depth = 0; message[0] === MESSAGE_TYPE.compress; depth++) {
     if (depth >= MAX_DEPTH) throw new DecodeError('compressed too often', 0);
-    message = yield* decompressSteps(message, MAX_STREAM_BYTES);
+    const packed = message;
+    message = yield* decompressSteps(packed, MAX_STREAM_BYTES);
+    release(packed);
   }
   if (message.length === 0) throw new DecodeError('empty stream message', 0);
   return message;
@@ -59,7 +70,10 @@ export function* openFrameSteps(frame: Buffer, keys: readonly Uint8Array[]): Gen
 
 /** The same at once, for small frames. */
 export function openFrame(frame: Buffer, keys: readonly Uint8Array[]): Buffer {
-  const steps = openFrameSteps(frame, keys);
+  return atOnce(openFrameSteps(frame, keys));
+}
+
+function atOnce<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

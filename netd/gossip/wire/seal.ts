@@ -1,10 +1,12 @@
-import { type CipherGCMTypes, createCipheriv, createDecipheriv } from 'node:crypto';
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
 import { DecodeError } from './decode-error.ts';
 
 // memberlist's encryption (spec gossip §7.4): version | nonce | AES-GCM ciphertext | tag.
 
 export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** Decrypted between two pauses: a millisecond of work. */
+const STEP_BYTES = 1024 * 1024;
 const VERSION_NO_PADDING = 1;
 const VERSION_PADDED = 0;
 const BLOCK_BYTES = 16;
@@ -51,6 +53,19 @@ export interface OpenOptions {
 
 /** Decrypts with the first key that fits, in the order given. Throws DecodeError if none does. */
 export function open(blob: Buffer, keys: readonly Uint8Array[], options: OpenOptions = {}): Buffer {
+  const steps = openSteps(blob, keys, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same with a pause after each megabyte. */
+export function* openSteps(
+  blob: Buffer,
+  keys: readonly Uint8Array[],
+  options: OpenOptions = {},
+): Generator<void, Buffer> {
   const version = blob[0];
   if (version !== VERSION_NO_PADDING && !(version === VERSION_PADDED && options.allowPadded === true)) {
     throw new DecodeError(`encryption version ${version ?? 'missing'} refused`, 0);
@@ -58,7 +73,7 @@ export function open(blob: Buffer, keys: readonly Uint8Array[], options: OpenOpt
   const least = version === VERSION_PADDED ? MIN_PADDED_BYTES : SEAL_OVERHEAD;
   if (blob.length < least) throw new DecodeError(`encrypted message of ${blob.length} bytes`, 0);
   for (const key of keys) {
-    const plain = tryOpen(blob, key, options.additional);
+    const plain = yield* tryOpen(blob, key, options.additional);
     if (plain === undefined) continue;
     return version === VERSION_PADDED ? withoutPadding(plain) : plain;
   }
@@ -72,18 +87,31 @@ export class NoKeyError extends DecodeError {
   }
 }
 
-function tryOpen(blob: Buffer, key: Uint8Array, additional: Uint8Array | undefined): Buffer | undefined {
+function* tryOpen(
+  blob: Buffer,
+  key: Uint8Array,
+  additional: Uint8Array | undefined,
+): Generator<void, Buffer | undefined> {
   const nonce = blob.subarray(1, 1 + NONCE_BYTES);
   const body = blob.subarray(1 + NONCE_BYTES, blob.length - TAG_BYTES);
   const decipher = createDecipheriv(cipherOf(key), key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(blob.subarray(blob.length - TAG_BYTES));
   if (additional !== undefined && additional.length > 0) decipher.setAAD(additional);
-  const plain = decipher.update(body);
+  const plain = body.length <= STEP_BYTES ? decipher.update(body) : yield* updateSteps(decipher, body);
   try {
     decipher.final();
   } catch {
     // The only thing final() can say here is that the tag does not fit this key.
     return undefined;
+  }
+  return plain;
+}
+
+function* updateSteps(decipher: DecipherGCM, body: Buffer): Generator<void, Buffer> {
+  const plain = Buffer.allocUnsafe(body.length);
+  for (let from = 0; from < body.length; from += STEP_BYTES) {
+    if (from > 0) yield;
+    plain.set(decipher.update(body.subarray(from, from + STEP_BYTES)), from);
   }
   return plain;
 }
