@@ -6,8 +6,6 @@ import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const LIST = { C: 15, S: 20, N: 20, F: 30 } as const;
-/** Need several versions of Docker for hours: run by hand as parts of the interop suite, not found here by their names. */
-const BY_INTEROP: readonly string[] = ['N17'];
 
 test('each entry of spec gossip §22 has a test named after it', () => {
   const named = new Set<string>();
@@ -25,5 +23,5 @@ test('each entry of spec gossip §22 has a test named after it', () => {
     Array.from({ length: count }, (_, i) => `${letter}${String(i + 1).padStart(2, '0')}`),
   );
   expect(wanted).toHaveLength(85);
-  expect(wanted.filter((id) => !named.has(id) && !BY_INTEROP.includes(id))).toEqual([]);
+  expect(wanted.filter((id) => !named.has(id))).toEqual([]);
 });
