@@ -16,6 +16,7 @@ import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
 import { checkAddresses } from '#agent/node/local-address.ts';
 import { makeDirectory } from '#agent/node/make-directory.ts';
 import { busy, type Membership } from '#agent/node/membership.ts';
+import { networkQuestions } from '#agent/node/network-questions.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
 import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts';
 import { createStateFile, type StateFile } from '#agent/node/state-file.ts';
@@ -57,6 +58,7 @@ export class Agent implements AgentControl {
   readonly #taskStore: TaskStore;
   /** From the beginning of `run` to its end. */
   #network: NodeNetwork | undefined;
+  readonly network: AgentControl['network'];
   /** Rejected when a node cannot go on: then the agent ends, and its service manager starts it anew. */
   readonly #fatal = Promise.withResolvers<never>();
   #payloads: Promise<PayloadStore> | undefined;
@@ -82,6 +84,11 @@ export class Agent implements AgentControl {
     this.#sessionFile = createSessionFile(config.runDir);
     this.#taskStore = createTaskStore(config.stateDir);
     this.#membership = { kind: 'none', sinceMs: this.#startedMs };
+    this.network = networkQuestions(
+      () => this.#openNetwork(),
+      () => this.gossip(),
+      clock,
+    );
     this.#watch = createEngineWatch({
       engine: this.#engine,
       onEvent: (event) => this.#node()?.engineEvent(event),
@@ -145,6 +152,8 @@ export class Agent implements AgentControl {
       engine: this.#watch.state(),
       membership: this.#membership,
       storageProblem: this.#stateFile.problem() ?? this.#taskStore.problem(),
+      network: this.#network?.status(),
+      nowMs: clock.now(),
     });
     return viewOf(facts, clock.now());
   }

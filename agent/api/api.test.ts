@@ -9,6 +9,7 @@ import { silentLogger } from '#base/log.ts';
 import { createApiClient } from './client.ts';
 import type { AgentControl, JoinRequest } from './control.ts';
 import { NOT_JOINED, NOW_MS, READY, task } from './facts.fixture.ts';
+import { NO_NETWORKS } from './network-facts.ts';
 import { viewOf } from './problems.ts';
 import { type ApiServer, serveApi } from './server.ts';
 
@@ -40,6 +41,13 @@ async function serve(control: Partial<AgentControl>): Promise<ReturnType<typeof 
   const whole: AgentControl = {
     view: () => viewOf(READY, NOW_MS),
     gossip: () => ({ peers: [], networks: [] }),
+    network: {
+      networks: () => ({ driverProblem: null, networks: [] }),
+      dns: () => ({ hostServers: [], containers: [] }),
+      drift: () => ({ ...NO_NETWORKS.drift, mended: [] }),
+      lookup: () => ({ container: 'web.1', explanation: null }),
+      path: () => Promise.reject(new NetdError('no-such-name', 'nothing is called so', { mend: 'There are db, web.' })),
+    },
     join: () => Promise.reject(new Error('not expected')),
     leave: () => Promise.reject(new Error('not expected')),
     ...control,

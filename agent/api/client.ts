@@ -1,9 +1,10 @@
 import { type IncomingMessage, request } from 'node:http';
 import type * as z from 'zod/mini';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
-import type { JoinRequest, LeaveRequest } from './control.ts';
+import type { JoinRequest, LeaveRequest, LookupRequest, PathRequest } from './control.ts';
 import type * as documents from './documents.ts';
 import { gossipSchema } from './gossip-schema.ts';
+import * as network from './network-schema.ts';
 import * as schemas from './schema.ts';
 
 /** The agent answers a question from memory; if it does not within this time it hangs. */
@@ -27,6 +28,11 @@ export interface ApiClient {
   readonly tasks: () => Promise<Answer<documents.TasksDocument>>;
   readonly certs: () => Promise<Answer<documents.CertsDocument>>;
   readonly gossip: () => Promise<Answer<documents.GossipDocument>>;
+  readonly networks: () => Promise<Answer<documents.NetworksDocument>>;
+  readonly dns: () => Promise<Answer<documents.DnsDocument>>;
+  readonly drift: () => Promise<Answer<documents.DriftDocument>>;
+  readonly lookup: (asked: LookupRequest) => Promise<Answer<documents.LookupDocument>>;
+  readonly path: (asked: PathRequest) => Promise<Answer<documents.PathDocument>>;
   readonly version: () => Promise<Answer<documents.VersionDocument>>;
   readonly join: (asked: JoinRequest, signal: AbortSignal) => Promise<Answer<documents.JoinDocument>>;
   readonly leave: (asked: LeaveRequest, signal: AbortSignal) => Promise<Answer<documents.LeaveDocument>>;
@@ -43,12 +49,20 @@ export function createApiClient(socketPath: string): ApiClient {
   };
   const post = <T>(path: string, body: object, schema: z.ZodMiniType<T>, signal: AbortSignal) =>
     call({ socketPath, method: 'POST', path, body: JSON.stringify(body) }, schema, signal);
+  /** A question that needs more than a path to be put. */
+  const ask = <T>(path: string, body: object, schema: z.ZodMiniType<T>) =>
+    post(path, body, schema, AbortSignal.timeout(QUESTION_TIMEOUT_MS));
   return {
     status: (signal) => get('/v1/status', schemas.statusSchema, signal),
     node: () => get('/v1/node', schemas.nodeSchema),
     tasks: () => get('/v1/tasks', schemas.tasksSchema),
     certs: () => get('/v1/certs', schemas.certsSchema),
     gossip: () => get('/v1/gossip', gossipSchema),
+    networks: () => get('/v1/networks', network.networksSchema),
+    dns: () => get('/v1/dns', network.dnsSchema),
+    drift: () => get('/v1/drift', network.driftSchema),
+    lookup: (asked) => ask('/v1/dns/lookup', asked, network.lookupSchema),
+    path: (asked) => ask('/v1/path', asked, network.pathSchema),
     version: () => get('/v1/version', schemas.versionSchema),
     join: (asked, signal) => post('/v1/join', asked, schemas.joinedSchema, signal),
     leave: (asked, signal) => post('/v1/leave', asked, schemas.leftSchema, signal),

@@ -1,4 +1,5 @@
 import type { GossipDetail } from './gossip-facts.ts';
+import type { DnsDetail, DriftDetail, LookupDetail, NetworksDetail, PathDetail } from './network-facts.ts';
 import type { AgentView, Availability } from './view.ts';
 
 /**
@@ -12,6 +13,7 @@ export interface AgentControl {
   readonly view: () => AgentView;
   /** Every peer and network of the gossip; empty while it does not run. */
   readonly gossip: () => GossipDetail;
+  readonly network: NetworkQuestions;
   /**
    * Makes this node part of a swarm. Resolves when the certificate is on disk and the session is being opened; whoever wants
    * to know when the node is Ready watches the view. `signal` aborts when the caller stops waiting, as it does when a person
@@ -27,6 +29,32 @@ export interface AgentControl {
    * @throws NetdError, among others `not-joined`.
    */
   readonly leave: (request: LeaveRequest) => Promise<void>;
+}
+
+/** What can be asked of the overlay networks of this host. */
+export interface NetworkQuestions {
+  readonly networks: () => NetworksDetail;
+  readonly dns: () => DnsDetail;
+  readonly drift: () => DriftDetail;
+  /** @throws NetdError, among others `no-such-container` */
+  readonly lookup: (request: LookupRequest) => LookupDetail;
+  /** Looks into the kernel. @throws NetdError, among others `no-such-container`, `no-such-name` */
+  readonly path: (request: PathRequest) => Promise<PathDetail>;
+}
+
+export interface LookupRequest {
+  /** Name, task or id of a container of this host. */
+  readonly container: string;
+  readonly name: string;
+  /** Such as `A`. */
+  readonly type: string;
+}
+
+export interface PathRequest {
+  /** Name, task or id of a container of this host. */
+  readonly from: string;
+  /** Address, or name of a service, task or container. */
+  readonly to: string;
 }
 
 export interface JoinRequest {

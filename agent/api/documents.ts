@@ -1,6 +1,14 @@
 import type { JoinResult } from './control.ts';
 import type { GossipDetail, GossipFact } from './gossip-facts.ts';
 import type {
+  DnsDetail,
+  DriftDetail,
+  LookupDetail,
+  NetworksDetail,
+  NetworksFact,
+  PathDetail,
+} from './network-facts.ts';
+import type {
   AgentFact,
   AgentView,
   CertificateFact,
@@ -35,6 +43,7 @@ export interface StatusDocument extends Document {
   readonly engine: EngineFact;
   readonly certificates: CertificateFact | null;
   readonly gossip: GossipFact;
+  readonly networks: NetworksFact;
   readonly tasks: TaskCounts;
   readonly outbox: OutboxFact;
   readonly storage: StorageFact;
@@ -74,6 +83,21 @@ export interface GossipDocument extends Document, GossipDetail {
   readonly gossip: GossipFact;
 }
 
+/** `GET /v1/networks`. */
+export interface NetworksDocument extends Document, NetworksDetail {}
+
+/** `GET /v1/dns`. */
+export interface DnsDocument extends Document, DnsDetail {}
+
+/** `GET /v1/drift`. */
+export interface DriftDocument extends Document, DriftDetail {}
+
+/** `POST /v1/dns/lookup`. */
+export interface LookupDocument extends Document, LookupDetail {}
+
+/** `POST /v1/path`. */
+export interface PathDocument extends Document, PathDetail {}
+
 /** `GET /v1/version`. */
 export interface VersionDocument {
   readonly schemaVersion: typeof SCHEMA_VERSION;
@@ -99,7 +123,8 @@ export interface ErrorDocument {
 }
 
 export function statusDocument(view: AgentView, at: IsoTime): StatusDocument {
-  const { agent, cluster, session, managers, engine, certificates, gossip, outbox, storage, problems } = view;
+  const { agent, cluster, session, managers, engine, certificates, gossip, networks } = view;
+  const { outbox, storage, problems } = view;
   const tasks = countTasks(view.tasks);
   return {
     schemaVersion: SCHEMA_VERSION,
@@ -111,6 +136,7 @@ export function statusDocument(view: AgentView, at: IsoTime): StatusDocument {
     engine,
     certificates,
     gossip,
+    networks,
     tasks,
     outbox,
     storage,
@@ -133,6 +159,11 @@ export function certsDocument(view: AgentView, at: IsoTime): CertsDocument {
 
 export function gossipDocument(view: AgentView, detail: GossipDetail, at: IsoTime): GossipDocument {
   return { schemaVersion: SCHEMA_VERSION, at, gossip: view.gossip, ...detail };
+}
+
+/** Any of the details that come as they are. */
+export function detailDocument<T extends object>(detail: T, at: IsoTime): Document & T {
+  return { schemaVersion: SCHEMA_VERSION, at, ...detail };
 }
 
 function countTasks(tasks: readonly TaskFact[]): TaskCounts {

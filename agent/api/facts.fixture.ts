@@ -1,4 +1,5 @@
 import { type GossipFact, NO_GOSSIP } from './gossip-facts.ts';
+import { NO_NETWORKS } from './network-facts.ts';
 import type { AgentFacts, CertificateFact, ClusterFact, EngineFact, SessionFact, TaskFact } from './view.ts';
 import { isoTime } from './view.ts';
 
@@ -148,6 +149,7 @@ export const READY: AgentFacts = {
   tasks: [],
   certificates: CERTIFICATE,
   gossip: GOSSIP,
+  networks: NO_NETWORKS,
   outbox: { pending: 0, oldestAt: null },
   storage: { error: null, since: null },
 };

@@ -1,6 +1,7 @@
 import { clusterProblems } from './problems-cluster.ts';
 import { hostProblems } from './problems-host.ts';
 import { networkProblems } from './problems-network.ts';
+import { overlayProblems } from './problems-overlay.ts';
 import { taskProblems } from './problems-tasks.ts';
 import { type AgentFacts, type AgentView, type Problem, SEVERITIES } from './view.ts';
 
@@ -10,6 +11,7 @@ export function problemsOf(facts: AgentFacts, nowMs: number): readonly Problem[]
     ...clusterProblems(facts, nowMs),
     ...hostProblems(facts, nowMs),
     ...networkProblems(facts, nowMs),
+    ...overlayProblems(facts),
     ...taskProblems(facts, nowMs),
   ];
   return problems.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));

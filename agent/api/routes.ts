@@ -3,6 +3,7 @@ import { errorChain, NetdError } from '#base/errors.ts';
 import type { AgentControl } from './control.ts';
 import {
   certsDocument,
+  detailDocument,
   type ErrorDocument,
   gossipDocument,
   nodeDocument,
@@ -11,6 +12,7 @@ import {
   tasksDocument,
   type VersionDocument,
 } from './documents.ts';
+import { lookupRequestSchema, pathRequestSchema } from './network-schema.ts';
 import { joinRequestSchema, leaveRequestSchema } from './schema.ts';
 import { withoutTokens } from './secrets.ts';
 import { isoTime } from './view.ts';
@@ -42,6 +44,17 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   '/v1/tasks': { GET: (control, _, nowMs) => tasksDocument(control.view(), isoTime(nowMs)) },
   '/v1/certs': { GET: (control, _, nowMs) => certsDocument(control.view(), isoTime(nowMs)) },
   '/v1/gossip': { GET: (control, _, nowMs) => gossipDocument(control.view(), control.gossip(), isoTime(nowMs)) },
+  '/v1/networks': { GET: (control, _, nowMs) => detailDocument(control.network.networks(), isoTime(nowMs)) },
+  '/v1/dns': { GET: (control, _, nowMs) => detailDocument(control.network.dns(), isoTime(nowMs)) },
+  '/v1/dns/lookup': {
+    POST: (control, request, nowMs) =>
+      detailDocument(control.network.lookup(parseBody(lookupRequestSchema, request.body)), isoTime(nowMs)),
+  },
+  '/v1/drift': { GET: (control, _, nowMs) => detailDocument(control.network.drift(), isoTime(nowMs)) },
+  '/v1/path': {
+    POST: async (control, request, nowMs) =>
+      detailDocument(await control.network.path(parseBody(pathRequestSchema, request.body)), isoTime(nowMs)),
+  },
   '/v1/version': { GET: (control) => versionDocument(control) },
   '/v1/join': {
     POST: async (control, request, _, signal) => {

@@ -3,6 +3,7 @@ import type { JoinRequest, LeaveRequest } from './control.ts';
 import type * as documents from './documents.ts';
 import { SCHEMA_VERSION } from './documents.ts';
 import { gossip } from './gossip-schema.ts';
+import { networks } from './network-schema.ts';
 import type * as facts from './view.ts';
 import {
   AVAILABILITIES,
@@ -161,6 +162,7 @@ export const statusSchema = z.object({
   engine,
   certificates: z.nullable(certificate),
   gossip,
+  networks,
   tasks: z.object({ total: count, wanted: count, byState: z.partialRecord(taskState, count) }),
   outbox: z.object({ pending: count, oldestAt: maybeMoment }),
   storage: z.object({ error: maybeText, since: maybeMoment }),

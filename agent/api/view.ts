@@ -1,6 +1,7 @@
 import type { Origin, SettingKey } from '#agent/config/config.ts';
 import type { GossipFact } from './gossip-facts.ts';
 import type { IsoTime } from './iso-time.ts';
+import type { NetworksFact } from './network-facts.ts';
 
 export type { IsoTime } from './iso-time.ts';
 
@@ -27,6 +28,7 @@ export interface AgentFacts {
   /** Null while the node has no certificate. */
   readonly certificates: CertificateFact | null;
   readonly gossip: GossipFact;
+  readonly networks: NetworksFact;
   readonly outbox: OutboxFact;
   readonly storage: StorageFact;
 }

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import type { AgentControl, JoinRequest, LeaveRequest } from '#agent/api/control.ts';
+import type { AgentControl, JoinRequest, LeaveRequest, NetworkQuestions } from '#agent/api/control.ts';
 import { NOW_MS, READY } from '#agent/api/facts.fixture.ts';
 import type { GossipDetail } from '#agent/api/gossip-facts.ts';
+import { NO_NETWORKS } from '#agent/api/network-facts.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import { type ApiServer, serveApi } from '#agent/api/server.ts';
 import type { AgentFacts } from '#agent/api/view.ts';
@@ -22,6 +23,15 @@ export class ScriptedAgent implements AgentControl {
   detail: GossipDetail = { peers: [], networks: [] };
   view = () => viewOf(this.facts, NOW_MS);
   gossip = () => this.detail;
+  network: NetworkQuestions = {
+    networks: () => ({ driverProblem: null, networks: [] }),
+    dns: () => ({ hostServers: [], containers: [] }),
+    drift: () => ({ ...NO_NETWORKS.drift, mended: [] }),
+    lookup: () => {
+      throw new Error('not expected');
+    },
+    path: () => Promise.reject(new Error('not expected')),
+  };
   join = (request: JoinRequest, signal: AbortSignal) => this.onJoin(request, signal);
   leave = (request: LeaveRequest) => this.onLeave(request);
 }

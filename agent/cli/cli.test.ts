@@ -75,7 +75,7 @@ describe('netd inspect', () => {
       certificates: { role: 'worker' },
     });
     const all = JSON.parse((await netd(['inspect', '--json'])).out);
-    expect(Object.keys(all)).toEqual(['schemaVersion', 'node', 'tasks', 'gossip', 'certs']);
+    expect(Object.keys(all)).toEqual(['schemaVersion', 'node', 'tasks', 'networks', 'gossip', 'dns', 'drift', 'certs']);
     expect((await netd(['inspect'])).out).toMatch(/^Swarm\n.*\nTASK .*\nIssuer +CN=swarm-ca\n/s);
   });
 
@@ -83,7 +83,7 @@ describe('netd inspect', () => {
     expect(await netd(['inspect', 'weather'])).toEqual({
       status: 2,
       out: '',
-      err: 'netd: bad value "weather" for topic\n  → Allowed: node, tasks, gossip, certs.\n',
+      err: 'netd: bad value "weather" for topic\n  → Allowed: node, tasks, networks, gossip, dns, drift, path, certs.\n',
     });
   });
 });

@@ -1,66 +1,13 @@
 import { Argument, type Command } from 'commander';
-import type { ApiClient } from '#agent/api/client.ts';
 import { SCHEMA_VERSION } from '#agent/api/documents.ts';
+import { NetdError } from '#base/errors.ts';
 import { addClientFlags, type CliContext, type ClientFlags, clientFor, printJson } from './context.ts';
 import { EXIT, type ExitStatus } from './exit.ts';
-import { printable, type Screen } from './text.ts';
-
-interface Topic {
-  readonly help: string;
-  /** Asks the agent; gives the document as it came and a way to draw it. */
-  readonly ask: (
-    client: ApiClient,
-  ) => Promise<{ readonly raw: unknown; readonly draw: (screen: Screen, all: boolean) => Promise<string> }>;
-}
+import { TOPICS } from './inspect-topics.ts';
 
 interface InspectFlags extends ClientFlags {
   readonly all?: boolean;
 }
-
-/** Everything there is to inspect, by name. */
-const TOPICS: Readonly<Record<string, Topic>> = {
-  node: {
-    help: 'how the swarm knows this node; managers, engine, agent',
-    ask: async (client) => {
-      const { raw, document } = await client.node();
-      return {
-        raw,
-        draw: async (screen) => (await import('./node-screen.ts')).nodeScreen(printable(document), screen),
-      };
-    },
-  },
-  tasks: {
-    help: 'the tasks assigned to this node, and what went wrong with them',
-    ask: async (client) => {
-      const { raw, document } = await client.tasks();
-      return {
-        raw,
-        draw: async (screen) => (await import('./tasks-screen.ts')).tasksScreen(printable(document), screen),
-      };
-    },
-  },
-  gossip: {
-    help: 'this node among the others: peers, networks, rows, queues, keys',
-    ask: async (client) => {
-      const { raw, document } = await client.gossip();
-      return {
-        raw,
-        draw: async (screen, all) =>
-          (await import('./gossip-screen.ts')).gossipScreen(printable(document), screen, all),
-      };
-    },
-  },
-  certs: {
-    help: 'certificate, renewal, trusted roots',
-    ask: async (client) => {
-      const { raw, document } = await client.certs();
-      return {
-        raw,
-        draw: async (screen) => (await import('./certs-screen.ts')).certsScreen(printable(document), screen),
-      };
-    },
-  },
-};
 
 export function defineInspect(program: Command, context: CliContext): void {
   const names = Object.keys(TOPICS);
@@ -68,37 +15,72 @@ export function defineInspect(program: Command, context: CliContext): void {
     .command('inspect')
     .description('Show one side of this node in full')
     .addArgument(new Argument('[topic]', 'what to show; everything if left out').choices(names))
+    .addArgument(new Argument('[words...]', 'which of it; see Topics'))
     .option('--all', 'list everything, also what has no room on one screen')
-    .addHelpText(
-      'after',
-      `\nTopics:\n${names.map((name) => `  ${name.padEnd(8)}${TOPICS[name]?.help}`).join('\n')}\n${EXAMPLES}`,
-    )
-    .action(async (topic: string | undefined) =>
-      context.finish(await runInspect(context, topic, command.opts<InspectFlags>())),
+    .addHelpText('after', `\nTopics:\n${names.map(topicHelp).join('\n')}\n${HELP}`)
+    .action(async (topic: string | undefined, words: readonly string[]) =>
+      context.finish(await runInspect(context, topic, words, command.opts<InspectFlags>())),
     );
   addClientFlags(command);
 }
 
-const EXAMPLES = `
+function topicHelp(name: string): string {
+  const { usage, help } = TOPICS[name] ?? {};
+  const line = `  ${name.padEnd(10)}${help}`;
+  return usage === undefined ? line : `${line}\n            netd inspect ${name} ${usage}`;
+}
+
+const HELP = `
+Exit status:
+  0  asked and answered
+  1  there is nothing of that name
+  3  "path": something on the way is wrong
+  4  no agent answers
+
 Examples:
   netd inspect tasks
   netd inspect tasks --json |
-    jq -r '.tasks[] | select(.state == "failed") | .err'`;
+    jq -r '.tasks[] | select(.state == "failed") | .err'
+  netd inspect dns web.1 db
+  netd inspect path web.1 tasks.db`;
 
-async function runInspect(context: CliContext, name: string | undefined, flags: InspectFlags): Promise<ExitStatus> {
+async function runInspect(
+  context: CliContext,
+  name: string | undefined,
+  words: readonly string[],
+  flags: InspectFlags,
+): Promise<ExitStatus> {
+  if (name !== undefined) checkWords(name, words);
   const client = await clientFor(context, flags);
-  const wanted = Object.entries(TOPICS).filter(([topic]) => name === undefined || topic === name);
-  const answers = await Promise.all(wanted.map(async ([topic, { ask }]) => ({ topic, ...(await ask(client)) })));
+  const wanted = Object.entries(TOPICS).filter(([topic, { usage }]) =>
+    name === undefined ? !usage?.startsWith(REQUIRED) : topic === name,
+  );
+  const answers = await Promise.all(wanted.map(async ([topic, { ask }]) => ({ topic, ...(await ask(client, words)) })));
+  const status = answers[0]?.status ?? EXIT.ok;
   if (flags.json) {
     const whole = {
       schemaVersion: SCHEMA_VERSION,
       ...Object.fromEntries(answers.map(({ topic, raw }) => [topic, raw])),
     };
     printJson(context, name === undefined ? whole : answers[0]?.raw);
-    return EXIT.ok;
+    return status;
   }
   const all = flags.all === true || !context.deps.isTTY;
   const screens = await Promise.all(answers.map(({ draw }) => draw(context.screen, all)));
   context.out(screens.join('\n'));
-  return EXIT.ok;
+  return status;
+}
+
+/** How the usage of a topic begins that cannot do without words. */
+const REQUIRED = '<';
+
+/** @throws NetdError `usage` */
+function checkWords(name: string, words: readonly string[]): void {
+  const { usage = '' } = TOPICS[name] ?? {};
+  const most = usage.match(/[A-Z]+/g)?.length ?? 0;
+  const least = usage.match(/<[A-Z]+>/g)?.length ?? 0;
+  if (words.length >= least && words.length <= most) return;
+  throw new NetdError('usage', `netd inspect ${name} takes ${most === 0 ? 'no further words' : usage}`, {
+    mend: 'See "netd inspect --help".',
+  });
 }

@@ -27,7 +27,9 @@ const BUSY: AgentFacts = {
 describe('metrics of the view', () => {
   it('describes a healthy worker whole', () => {
     const lines = linesOf(metricsOf(READY));
-    expect(['netd_tasks', 'netd_cluster_state', 'netd_gossip'].reduce(without, lines)).toEqual([
+    expect(
+      ['netd_tasks', 'netd_cluster_state', 'netd_gossip', 'netd_overlay', 'netd_dns'].reduce(without, lines),
+    ).toEqual([
       'netd_info{version="0.1.0",node_id="x9y8z7w6v5u4t3s2r1q0p9o8n",cluster_id="q1w2e3r4t5y6u7i8o9p0a1s2d"} 1',
       `process_start_time_seconds ${NOW_MS / 1000 - 9 * 86_400}`,
       'netd_ready 1',
@@ -44,7 +46,9 @@ describe('metrics of the view', () => {
 
   it('leaves out what a node without a swarm does not have', () => {
     const lines = linesOf(metricsOf(NOT_JOINED));
-    expect(['netd_tasks', 'netd_cluster_state', 'netd_gossip'].reduce(without, lines)).toEqual([
+    expect(
+      ['netd_tasks', 'netd_cluster_state', 'netd_gossip', 'netd_overlay', 'netd_dns'].reduce(without, lines),
+    ).toEqual([
       'netd_info{version="0.1.0",node_id="",cluster_id=""} 1',
       `process_start_time_seconds ${NOW_MS / 1000 - 60}`,
       'netd_ready 0',

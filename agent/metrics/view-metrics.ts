@@ -1,6 +1,7 @@
 import { type AgentView, CLUSTER_STATES, type IsoTime, TASK_STATES, type TaskStateName } from '#agent/api/view.ts';
 import { gossipMetrics } from './gossip-metrics.ts';
 import { type MetricFamily, type Sample, single } from './metric-family.ts';
+import { overlayMetrics } from './overlay-metrics.ts';
 
 /**
  * What the agent says of itself, as metrics. A pure function of the view and the time of the scrape.
@@ -71,6 +72,7 @@ export function viewMetrics(view: AgentView, nowMs: number): readonly MetricFami
       seconds(certificates?.renewAt ?? null),
     ),
     ...gossipMetrics(view.gossip),
+    ...overlayMetrics(view.networks),
     {
       name: 'netd_problems',
       type: 'gauge',

@@ -1,5 +1,6 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { NO_GOSSIP } from '#agent/api/gossip-facts.ts';
+import { NO_NETWORKS } from '#agent/api/network-facts.ts';
 import {
   type AgentFacts,
   AVAILABILITIES,
@@ -13,6 +14,7 @@ import {
 import type { AgentConfig } from '#agent/config/config.ts';
 import type { EngineState } from '#agent/engine/engine-watch.ts';
 import type { Outbox } from '#agent/tasks/outbox.ts';
+import type { NodeNetworkStatus } from '#netd/node-network.ts';
 import { NodeRole } from '#proto/gen/swarmkit/types_pb.js';
 import { certificateFact } from './certificate-fact.ts';
 import { descriptionFact } from './description-fact.ts';
@@ -20,6 +22,7 @@ import { engineFact } from './engine-fact.ts';
 import { gossipFact } from './gossip-fact.ts';
 import type { JoinedNode } from './joined-node.ts';
 import type { Membership } from './membership.ts';
+import { networksFact } from './network-fact.ts';
 import { taskFact } from './task-fact.ts';
 
 export interface AgentSources {
@@ -30,6 +33,9 @@ export interface AgentSources {
   readonly engine: EngineState;
   readonly membership: Membership;
   readonly storageProblem: string | undefined;
+  /** Undefined before it has started. */
+  readonly network: NodeNetworkStatus | undefined;
+  readonly nowMs: number;
 }
 
 /** Two sessions in a row that another process took away at once are no accident. */
@@ -62,6 +68,7 @@ export function agentFacts(sources: AgentSources): AgentFacts {
     tasks: (node?.tasks.all() ?? []).flatMap((record) => taskFact(record) ?? []),
     certificates: node ? certificateFact(node.identity.state()) : null,
     gossip: node ? gossipFact(node.gossip) : NO_GOSSIP,
+    networks: sources.network ? networksFact(sources.network, sources.nowMs) : NO_NETWORKS,
     outbox: node ? outboxFact(node.outbox) : { pending: 0, oldestAt: null },
     storage: { error: sources.storageProblem ?? null, since: null },
   };
