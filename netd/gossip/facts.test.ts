@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { tell } from './facts.ts';
+import { tell, tellAll } from './facts.ts';
 import type { Fact } from './io.ts';
 
 const address = { ip: '10.0.0.12', port: 7946 };
@@ -22,4 +22,19 @@ test.each<[Fact, string]>([
   const { level, message, fields } = tell(fact);
   const said = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
   expect([level, message, ...said].join(' ')).toBe(line);
+});
+
+test('a crowd that comes or fails in one step is told of by its number, everything else one by one', () => {
+  const peers = (state: 'up' | 'down', count: number): Fact[] =>
+    Array.from({ length: count }, (_, i) => ({ kind: 'peer', node: `node${i}`, address, state }));
+  const said = (facts: readonly Fact[]) =>
+    tellAll(facts).map(({ level, message, fields }) => `${level} ${message} ${fields.peers ?? fields.node ?? ''}`);
+  expect(said([...peers('up', 500), { kind: 'joined', peers: 3 }, ...peers('down', 2)])).toEqual([
+    'info joined the gossip cluster 3',
+    'warn gossip peer failed node0',
+    'warn gossip peer failed node1',
+    'info gossip peers joined 500',
+  ]);
+  expect(said(peers('down', 21))).toEqual(['warn gossip peers failed 21']);
+  expect(said(peers('up', 20))).toHaveLength(20);
 });

@@ -45,6 +45,24 @@ export function tell(fact: Fact): Telling {
   }
 }
 
+/** More peers than this in one step are told of by their number: after a join that is all nodes of the cluster. */
+const MAX_PEERS_TOLD = 20;
+const MANY_PEERS = { up: 'gossip peers joined', left: 'gossip peers left', down: 'gossip peers failed' } as const;
+
+/** How the facts of one step are told. */
+export function tellAll(facts: readonly Fact[]): readonly Telling[] {
+  const crowds = new Map<string, number>();
+  for (const fact of facts) if (fact.kind === 'peer') crowds.set(fact.state, (crowds.get(fact.state) ?? 0) + 1);
+  const isMany = (state: string) => (crowds.get(state) ?? 0) > MAX_PEERS_TOLD;
+  const tellings = facts.filter((fact) => fact.kind !== 'peer' || !isMany(fact.state)).map(tell);
+  for (const state of ['up', 'left', 'down'] as const) {
+    if (!isMany(state)) continue;
+    const level = state === 'down' ? 'warn' : 'info';
+    tellings.push({ level, message: MANY_PEERS[state], fields: { peers: crowds.get(state) ?? 0 } });
+  }
+  return tellings;
+}
+
 export function text(address: Address): string {
   return address.ip.includes(':') ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
 }

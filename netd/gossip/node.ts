@@ -4,18 +4,19 @@ import { type Clock, systemClock } from '#base/clock.ts';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { Core, type Input } from './core.ts';
-import { tell, text } from './facts.ts';
+import { tellAll, text } from './facts.ts';
 import type { Fact, Output } from './io.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { LastHeard } from './last-heard.ts';
+import { nonceSource } from './nonces.ts';
 import { SourceLimit } from './source-limit.ts';
 import { frameSealer, listenStreams, type StreamKeys, sendStream } from './streams.ts';
 import { Tables } from './tables.ts';
 import { bindUdp, type Udp } from './udp.ts';
 import { type GossipSummary, type GossipView, summaryOf, viewOf } from './view.ts';
 import { DecodeError } from './wire/decode-error.ts';
-import { openPacket, sealPacket } from './wire/packet.ts';
-import { NONCE_BYTES } from './wire/seal.ts';
+import { openPacket, packPacket } from './wire/packet.ts';
+import { seal } from './wire/seal.ts';
 import type { Address } from './wire/swim-message.ts';
 
 export interface GossipOptions {
@@ -60,7 +61,7 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   const stopped = new AbortController();
   let keyring = options.keyring;
   let isOpen = true;
-  const nonce = () => randomBytes(NONCE_BYTES);
+  const nonce = nonceSource();
   const keys: StreamKeys = { keys: () => keyring.all, seal: frameSealer(() => keyring.primary, nonce) };
   const limit = new SourceLimit();
   const left = Promise.withResolvers<void>();
@@ -77,7 +78,7 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
     if (core === undefined || !isOpen) return;
     try {
       const { outputs, changes } = core.step(clock.monotonicMs(), input);
-      for (const output of outputs) act(output);
+      carryOut(outputs);
       tables.changed(changes);
     } catch (error) {
       // A mistake of ours, found by one input, must not take the node's networks down with it.
@@ -105,25 +106,38 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
     step({ kind: 'tick' });
     arm();
   };
-  const act = (output: Output): void => {
-    switch (output.kind) {
-      case 'packet':
-        udp.send(output.to, sealPacket(output.message, output.crc, keyring.primary, nonce()));
-        return;
-      case 'stream':
-        openStream(output);
-        return;
-      case 'reply':
-        replies.set(output.id, output.message);
-        return;
-      case 'fact': {
-        const { level, message, fields } = tell(output.fact);
-        logger[level](fields, message);
-        facts[output.fact.kind] = (facts[output.fact.kind] ?? 0) + 1;
-        options.onFact?.(output.fact);
-        if (output.fact.kind === 'left') left.resolve();
-        return;
+  const carryOut = (outputs: readonly Output[]): void => {
+    const known: Fact[] = [];
+    let packed: { readonly message: Buffer; readonly crc: boolean; readonly body: Uint8Array } | undefined;
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'packet': {
+          const { to, message, crc } = output;
+          // Table gossip goes to three nodes, one after the other.
+          if (packed?.message !== message || packed.crc !== crc)
+            packed = { message, crc, body: packPacket(message, crc) };
+          udp.send(to, seal(packed.body, keyring.primary, nonce()));
+          break;
+        }
+        case 'stream':
+          openStream(output);
+          break;
+        case 'reply':
+          replies.set(output.id, output.message);
+          break;
+        case 'fact':
+          known.push(output.fact);
+          break;
       }
+    }
+    if (known.length > 0) note(known);
+  };
+  const note = (known: readonly Fact[]): void => {
+    for (const { level, message, fields } of tellAll(known)) logger[level](fields, message);
+    for (const fact of known) {
+      facts[fact.kind] = (facts[fact.kind] ?? 0) + 1;
+      options.onFact?.(fact);
+      if (fact.kind === 'left') left.resolve();
     }
   };
   const openStream = ({ id, to, message, wantsReply, timeoutMs }: Extract<Output, { kind: 'stream' }>): void => {

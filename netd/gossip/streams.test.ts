@@ -105,6 +105,8 @@ describe('the stream server', () => {
     const state = Buffer.alloc(8 * 1024 * 1024, 'abcdefgh');
     let frame: Buffer | undefined;
     const port = await server({
+      // On a busy machine the 127 take longer than the usual deadline.
+      deadlineMs: 60_000,
       serve: () => state,
       // biome-ignore lint/correctness/useYield: one step
       seal: function* () {

@@ -1,5 +1,6 @@
 import { DecodeError } from '../wire/decode-error.ts';
 import { decodeEnvelope, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
+import { release } from '../wire/release.ts';
 import type { NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 
@@ -13,7 +14,7 @@ export class Backlog {
   readonly #state: NetworkDbState;
   readonly #waiting: {
     readonly events: Iterator<Buffer, void>;
-    readonly bytes: number;
+    readonly payload: Buffer;
     readonly applied: () => void;
   }[] = [];
   #bytes = 0;
@@ -26,7 +27,10 @@ export class Backlog {
     return this.#bytes;
   }
 
-  /** Takes the payload of a bulk sync; `applied` runs when nothing of it waits any more. Throws DecodeError if it is none. */
+  /**
+   * Takes the payload of a bulk sync, and releases the message it came in when all is applied; `applied` runs then. Throws
+   * DecodeError if it is none.
+   */
   add(payload: Buffer, applied: () => void): void {
     if (payload.length === 0) {
       applied();
@@ -43,7 +47,7 @@ export class Backlog {
       return;
     }
     this.#bytes += payload.length;
-    this.#waiting.push({ events: eachInCompound(data), bytes: payload.length, applied });
+    this.#waiting.push({ events: eachInCompound(data), payload, applied });
     if (this.#waiting.length === 1) this.#applySlice();
   }
 
@@ -54,7 +58,9 @@ export class Backlog {
       if (first === undefined) return;
       if (this.#applyOne(first.events)) continue;
       this.#waiting.shift();
-      this.#bytes -= first.bytes;
+      this.#bytes -= first.payload.length;
+      // What is kept of it was copied.
+      release(first.payload);
       first.applied();
     }
     if (this.#waiting.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());

@@ -1,7 +1,7 @@
 import { STREAM_TIMEOUT_MS } from '../swim/timing.ts';
 import type { Timer } from '../timers.ts';
 import { decodeBulkSync } from '../wire/networkdb-decode.ts';
-import { encodeBulkSync, encodeCompoundEnvelope, encodeEnvelope, encodeTableEvent } from '../wire/networkdb-encode.ts';
+import { encodeBulkSync, encodeEnvelope, TableCompound } from '../wire/networkdb-encode.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
 import { Backlog } from './backlog.ts';
 import { BULK_SYNC_ACK_MS } from './constants.ts';
@@ -13,7 +13,9 @@ import { noteSign } from './unheard.ts';
  * Payload of one message. The reference puts whole networks into one frame, which ends at 20 MiB and keeps both ends busy
  * for seconds; messages after the first say "not a request" and are taken as answers, which every version merges.
  */
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+/** The last row may go over that. */
+const CHUNK_ROOM = CHUNK_BYTES + 1024;
 /** Streams on which we send rows at the same time. */
 const MAX_SENDING = 4;
 /** Peers whose answers we await at the same time: each may be 20 MB in one piece, and hold three times that when opened. */
@@ -215,19 +217,15 @@ export class BulkSyncs {
   }
 
   #nextChunk(rows: Generator<Row, void>): { readonly payload: Buffer; readonly isLast: boolean } {
-    const envelopes: Buffer[] = [];
-    let bytes = 0;
-    while (bytes < CHUNK_BYTES) {
+    const compound = new TableCompound(CHUNK_ROOM);
+    while (compound.bytes < CHUNK_BYTES) {
       const next = rows.next();
-      if (next.done) return { payload: encodeCompoundEnvelope(envelopes), isLast: true };
+      if (next.done) return { payload: compound.take(), isLast: true };
       const row = next.value;
       const type = row.deleted ? 'delete' : 'create';
-      const event = encodeTableEvent({ ...row, type, residualSec: residualSec(this.#state, row) });
-      const envelope = encodeEnvelope('tableEvent', event);
-      envelopes.push(envelope);
-      bytes += envelope.length;
+      compound.add({ ...row, type, residualSec: residualSec(this.#state, row) });
     }
-    return { payload: encodeCompoundEnvelope(envelopes), isLast: false };
+    return { payload: compound.take(), isLast: false };
   }
 
   #await(transfer: Transfer): void {

@@ -29,6 +29,7 @@ import {
   encodeNetworkPushPull,
   encodeNodeEvent,
   encodeTableEvent,
+  TableCompound,
 } from './networkdb-encode.ts';
 import type { AttachmentEntry, TableEvent } from './networkdb-message.ts';
 
@@ -72,6 +73,21 @@ describe('C12 envelopes', () => {
   ] as const)('C12 %s table event', (name, event) => {
     expect(encodeEnvelope('tableEvent', encodeTableEvent(event))).toEqual(golden(name));
     expect(decodeTableEvent(inner(name))).toEqual(event);
+  });
+
+  test('a compound written event by event has the bytes of one put together', () => {
+    const times = [0n, 1n, 127n, 128n, 2n ** 32n, 2n ** 53n, 2n ** 62n];
+    const events = times.flatMap((time, i) => [
+      { ...createPeer, time, key: 'k'.repeat(i * 40), value: Buffer.alloc(i * 3000, i) },
+      { ...deletePeer, time, owner: '', residualSec: i * 100 },
+    ]);
+    const compound = new TableCompound(16);
+    for (const event of events) compound.add(event);
+    const envelopes = events.map((event) => encodeEnvelope('tableEvent', encodeTableEvent(event)));
+    expect(compound.take()).toEqual(encodeCompoundEnvelope(envelopes));
+    const golden38 = new TableCompound(16);
+    golden38.add(createPeer);
+    expect(golden38.take()).toEqual(golden('G38'));
   });
 
   test('C12 G37, G38, G39 compounds', () => {
