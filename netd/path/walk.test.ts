@@ -358,6 +358,10 @@ describe('a walk', () => {
     expect(hop?.mend).toMatch(/\S/);
   });
 
+  it('does not leave a container that asks for itself', () => {
+    expect(walk({ ...WELL, address: '10.0.1.5' }).hops).toMatchObject([{ step: 'network', verdict: 'ok' }]);
+  });
+
   it('only notes what is no reason for packets to be lost', () => {
     expect(firstWrong(container({ neighbour: { ip: FAR_IP, mac: undefined } }))).toBeUndefined();
     expect(firstWrong({ ...WELL, network: undefined, address: '192.0.2.1' })).toBeUndefined();

@@ -1,7 +1,7 @@
 import type { WalkFacts } from './facts.ts';
 import { type Hop, note, ok, type Walk, wrong } from './hop.ts';
 import { BUILD_MEND, DRIFT_MEND } from './mends.ts';
-import { segmentOf } from './subnet.ts';
+import { plain, segmentOf } from './subnet.ts';
 import { walkContainer } from './walk-container.ts';
 import { walkLocal } from './walk-local.ts';
 import { walkNamespace } from './walk-namespace.ts';
@@ -20,6 +20,9 @@ export function walk(facts: WalkFacts): Walk {
 function hopsOf(facts: WalkFacts): Hop[] {
   const { network, way, overlay } = facts;
   if (network === undefined) return [noNetwork(facts)];
+  if (plain(network.endpoint.address) === facts.address) {
+    return [ok('network', 'container', `${facts.address} is the container's own address on network ${network.name}`)];
+  }
   const hops = [...serviceHop(facts), ...walkContainer(facts, network)];
   const view = way?.view;
   if (way === undefined || view === undefined || typeof view === 'string') {
