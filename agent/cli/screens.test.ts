@@ -14,6 +14,7 @@ import {
   SESSION,
   task,
 } from '#agent/api/facts.fixture.ts';
+import { NETWORKS } from '#agent/api/network.fixture.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import { type AgentFacts, isoTime } from '#agent/api/view.ts';
 import { certsScreen } from './certs-screen.ts';
@@ -42,8 +43,20 @@ const three = [task(1), task(2), task(3, { state: 'preparing', since: ago(20 * S
 const hundred = Array.from({ length: 100 }, (_, i) => task(i + 1));
 
 /** Every situation worth knowing, with the exit status of `netd status`. */
+/** On overlay networks, one of which is not made. */
+const ON_NETWORKS: AgentFacts = {
+  ...READY,
+  networks: {
+    ...NETWORKS,
+    networks: NETWORKS.networks.map((one, i) =>
+      i === 0 ? one : { ...one, state: 'refused', reason: 'it has no IPv4 subnet' },
+    ),
+  },
+};
+
 const SITUATIONS: readonly [name: string, facts: AgentFacts, exit: number][] = [
   ['fresh, not joined', NOT_JOINED, 3],
+  ['on overlay networks, one of which cannot be made', ON_NETWORKS, 3],
   [
     'joining',
     {

@@ -50,6 +50,7 @@ function factRows(status: StatusDocument, palette: Palette): Row[] {
     ...managerRow(status, palette),
     ...certificateRow(status),
     ...gossipRow(status, palette),
+    ...networksRow(status, palette),
     engineRow(status, palette),
     ...taskRows(status, palette),
     ...outboxRow(status),
@@ -122,6 +123,19 @@ function gossipRow({ gossip, at }: StatusDocument, palette: Palette): Row[] {
     case 'joined':
       return [{ label, text: `${node?.address}, peers: ${node ? memberCounts(node.members) : ''}` }];
   }
+}
+
+/** Only where there are any. */
+function networksRow({ networks: { networks, drift } }: StatusDocument, palette: Palette): Row[] {
+  if (networks.length === 0) return [];
+  const notReady = networks.filter(({ state }) => state !== 'ready').length;
+  const containers = networks.reduce((sum, { endpoints }) => sum + endpoints, 0);
+  const peers = networks.reduce((sum, { remote }) => sum + remote.wanted, 0);
+  const text = [
+    `${networks.length}${notReady > 0 ? ` (${notReady} not ready)` : ''}, with ${containers} places of containers here and ${peers} elsewhere`,
+    ...(drift.open.length > 0 ? [`${drift.open.length} differences not mended`] : []),
+  ].join('; ');
+  return [{ label: 'Networks', text, ...(notReady > 0 || drift.open.length > 0 ? { paint: palette.yellow } : {}) }];
 }
 
 function renewalTime(renewAt: string, at: string): string {

@@ -268,5 +268,10 @@ describe('drift', () => {
     }
     expect(log.mended.length).toBe(MOST_MENDED);
     expect(log.total).toBe(10_000);
+    log.pass('other', 11, true, [{ kind: 'link-up', link: 'ndb0' }], new Map());
+    expect(log.counts).toEqual({ namespace: 0, sysctl: 0, link: 1, address: 0, neighbour: 0, forwarding: 10_000 });
+    expect([log.found(ID), log.found('other')]).toEqual([10_000, 1]);
+    log.forget('other');
+    expect([log.found('other'), log.total]).toEqual([0, 10_001]);
   });
 });

@@ -155,6 +155,16 @@ describe('addresses and routes', () => {
       { destination: '0.0.0.0/0', gateway: '10.0.1.9', ifindex: br0, priority: 5 },
       { destination: '10.0.2.0/24', gateway: '10.0.1.3', mtu: 1400 },
     ]);
+    expect(await rt.routeTo('10.0.2.7')).toMatchObject({
+      gateway: '10.0.1.3',
+      ifindex: br0,
+      source: '10.0.1.1',
+      mtu: 1400,
+    });
+    expect(await rt.routeTo('10.0.1.7', '10.0.1.1')).toMatchObject({ gateway: undefined, ifindex: br0 });
+    expect(await rt.routeTo('10.0.1.7', '192.0.2.1')).toBeUndefined();
+    await rt.request('r', (w) => writeDelRoute(w, { destination: '0.0.0.0/0', priority: 5 }));
+    expect(await rt.routeTo('192.0.2.1')).toBeUndefined();
     await rt.request('r', (w) => writeDelRoute(w, { destination: '10.0.2.0/24' }));
     await expect(rt.request('r', (w) => writeDelRoute(w, { destination: '10.0.2.0/24' }))).rejects.toThrow('r: ESRCH');
     await rt.request('a', (w) => writeDelAddress(w, br0, '10.0.1.1', 24));

@@ -8,7 +8,7 @@ import { readLink } from './link-row.ts';
 import { type Message, NetlinkDecodeError, readMessages } from './message-reader.ts';
 import { MessageWriter } from './message-writer.ts';
 import { readNeighbor, writeDelFdb, writeNewFdb, writeNewNeighbor } from './neighbor.ts';
-import { readRoute, writeReplaceRoute } from './route.ts';
+import { readRoute, writeGetRoute, writeReplaceRoute } from './route.ts';
 
 /** The bytes of one message, acknowledgement asked for, with sequence number 1. */
 function bytesOf(write: (w: MessageWriter) => void): string {
@@ -90,6 +90,12 @@ describe('messages the kernel has accepted (spec dataplane §9.2, 9.3)', () => {
       (w) => writeReplaceRoute(w, { destination: '10.0.2.0/24', gateway: '10.0.1.1', ifindex: 7 }),
       `34000000 18000505 01000000 00000000 02180000 fe040001 00000000
        08000100 0a000200 08000500 0a000101 08000400 ${index(7)}`,
+    ],
+    [
+      'a question for a route',
+      (w) => writeGetRoute(w, '10.0.2.5', '10.0.1.1'),
+      `2c000000 1a000500 01000000 00000000 02202000 00000000 00000000
+       08000100 0a000205 08000200 0a000101`,
     ],
   ])('%s', ([, write, expected]) => {
     expect(bytesOf(write)).toBe(hex(expected));
