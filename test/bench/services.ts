@@ -2,17 +2,24 @@ import type Docker from 'dockerode';
 import type { Host } from '#test/hosts/host.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
 
-/** Services as the benchmarks make them: on one node, on the host's network, image there already. */
+/** Services as the benchmarks make them: on one node, on the host's network or an overlay, image there already. */
 
+const HOST_NETWORK = 'host';
 const POLL_MS = 5;
 const PATIENCE_MS = 120_000;
 const ENGINE_PATIENCE_MS = 20_000;
 
 /** Creates a service and waits until the manager shows that many tasks RUNNING. Returns milliseconds from the request on. */
-export async function createService(manager: Host, name: string, on: Host, replicas: number): Promise<number> {
+export async function createService(
+  manager: Host,
+  name: string,
+  on: Host,
+  replicas: number,
+  network = HOST_NETWORK,
+): Promise<number> {
   const api = manager.engine.api();
   const startedMs = performance.now();
-  await api.createService(serviceSpec(name, on, replicas));
+  await api.createService(serviceSpec(name, on, replicas, network));
   await until(api, name, on, async () => (await running(api, name)) === replicas);
   return performance.now() - startedMs;
 }
@@ -34,18 +41,26 @@ export async function scaleService(manager: Host, name: string, on: Host, replic
 
 export async function removeService(manager: Host, name: string, on: Host): Promise<void> {
   await manager.docker('service', 'rm', name);
-  await until(manager.engine.api(), name, on, async () => (await on.docker('ps', '--all', '--quiet')) === '');
+  const filter = ['--filter', `label=com.docker.swarm.service.name=${name}`];
+  await until(
+    manager.engine.api(),
+    name,
+    on,
+    async () => (await on.docker('ps', '--all', '--quiet', ...filter)) === '',
+  );
 }
 
-function serviceSpec(name: string, on: Host, replicas: number) {
+function serviceSpec(name: string, on: Host, replicas: number, network: string) {
   return {
     Name: name,
     TaskTemplate: {
       ContainerSpec: { Image: BUSYBOX, Command: ['sleep', '100000'], StopSignal: 'SIGKILL' },
       Placement: { Constraints: [`node.hostname==${on.name}`] },
-      Networks: [{ Target: 'host' }],
+      Networks: [{ Target: network }],
     },
     Mode: { Replicated: { Replicas: replicas } },
+    // A virtual address needs IPVS on Docker's nodes, which not every kernel has.
+    ...(network === HOST_NETWORK ? {} : { EndpointSpec: { Mode: 'dnsrr' } }),
   };
 }
 
