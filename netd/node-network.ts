@@ -171,7 +171,6 @@ export async function startNodeNetwork(options: NodeNetworkOptions): Promise<Nod
 function pathGossip(source: TableSource): PathGossip {
   return {
     snapshot: (networkId) => source.snapshot(networkId),
-    standing: (networkId) => source.node?.tables.standing(networkId),
     peers: () => source.node?.view().peers,
   };
 }

@@ -85,7 +85,6 @@ export interface UnderlayFacts {
 
 export interface GossipFacts {
   readonly isRunning: boolean;
-  readonly isInSync: boolean;
   /** What the address is called by the node that has it. */
   readonly names: readonly string[];
   /** The service whose virtual address it is, and the tasks behind it. */

@@ -2,7 +2,7 @@ import { NetdError } from '#base/errors.ts';
 import type { DesiredNetworks } from '../desired.ts';
 import { TYPE } from '../dns/codes.ts';
 import type { Dns } from '../dns/dns.ts';
-import type { NetworkSnapshot, NetworkStanding } from '../gossip/tables.ts';
+import type { NetworkSnapshot } from '../gossip/tables.ts';
 import { isNamespace } from '../kernel/netns.ts';
 import { findContainer, type LocalContainer, localContainers } from '../local-containers.ts';
 import type { LocalEndpoint } from '../overlay/endpoint.ts';
@@ -29,7 +29,6 @@ export interface PathDeps {
 
 export interface PathGossip {
   readonly snapshot: (networkId: string) => NetworkSnapshot | undefined;
-  readonly standing: (networkId: string) => NetworkStanding | undefined;
   /** The other nodes; undefined while there is no gossip. */
   readonly peers: () => readonly PathPeer[] | undefined;
 }
@@ -132,7 +131,6 @@ async function factsOf(
     underlay: await gatherUnderlay(hostNamespace, desired()?.vtep ?? '', way?.winner?.vtep),
     gossip: {
       isRunning: peers !== undefined,
-      isInSync: network !== undefined && gossip.standing(network.id)?.isInSync === true,
       names: (snapshot?.endpoints ?? []).filter(({ value }) => value.ip === address).map(({ value }) => value.name),
       service: serviceAt(snapshot, address),
       peer: peers?.find(({ name }) => name === way?.winner?.row.owner),

@@ -81,9 +81,9 @@ function rowHop(
   const kept = neighbours.has(address)
     ? `; the kernel keeps an old way to it${hold === undefined ? '' : ` (${hold})`}`
     : '';
-  if (!gossip.isInSync) {
-    const found = `no node has said yet where ${address}${called} is: the tables of the network are still being fetched${kept}`;
-    return wrong('row', 'gossip', found, 'Wait; if it lasts, see "netd inspect gossip".');
+  if (hold === 'catching-up') {
+    const found = `no node has said yet where ${address}${called} is: this node has just begun to listen, and is still being told${kept}`;
+    return wrong('row', 'gossip', found, 'Wait a minute; if it lasts, see "netd inspect gossip".');
   }
   const found = `no node says where ${address}${called} is${kept}`;
   return wrong(

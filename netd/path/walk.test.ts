@@ -112,7 +112,6 @@ const WELL = {
   },
   gossip: {
     isRunning: true,
-    isInSync: true,
     names: ['db.1'],
     service: undefined,
     peer: { name: 'node2', address: '192.168.0.2:7946', state: 'alive', status: 'active', sinceMs: 1000 },
@@ -257,7 +256,7 @@ describe('a walk', () => {
       /accept those from 192\.168\.0\.1/,
     ],
     ['nobody', { ...WELL, way: NOBODY }, 'row', /no node says where .* is; the kernel keeps an old way/],
-    ['tables on the way', { ...gossip({ isInSync: false }), way: NOBODY }, 'row', /still being fetched/],
+    ['tables on the way', { ...WELL, way: { ...NOBODY, hold: 'catching-up' } }, 'row', /has just begun to listen/],
     ['no gossip', { ...gossip({ isRunning: false }), way: NOBODY }, 'row', /there is no gossip/],
     ['a row that is not followed', refused('bad-mac'), 'row', /not followed: its hardware address/],
     ['a row that leads here', refused('own-vtep'), 'row', /leads to this host/],

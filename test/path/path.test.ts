@@ -167,7 +167,6 @@ function deps(): PathDeps {
     dns: { lookup: () => undefined },
     gossip: {
       snapshot: (network) => one.tables.snapshot(network),
-      standing: (network) => one.tables.standing(network),
       peers: () => [peer],
     },
     desired: () => one.desired(),
