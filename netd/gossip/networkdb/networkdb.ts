@@ -5,10 +5,10 @@ import { DecodeError } from '../wire/decode-error.ts';
 import {
   decodeEnvelope,
   decodeNetworkEvent,
-  decodeNetworkPushPull,
   decodeNodeEvent,
   decodeTableEvent,
   eachInCompound,
+  readNetworkPushPull,
 } from '../wire/networkdb-decode.ts';
 import { encodeEnvelope, encodeNetworkPushPull } from '../wire/networkdb-encode.ts';
 import type { AttachmentEntry } from '../wire/networkdb-message.ts';
@@ -33,6 +33,8 @@ const LEAVE_WAIT_MS = 4000;
 const LEAVE_GAP_MS = 600;
 /** How soon rows missed with an attachment are asked for: not by all nodes in the same moment. */
 const MISSED_SYNC_MS = 2000;
+/** Attachments of a push/pull merged in one step: a few milliseconds of work. */
+const MERGE_STEP = 2500;
 /** How often we look whether somebody has to be asked what we have not heard. */
 const ASK_PERIOD_MS = 500;
 /** Peers that had given us up are told about us again at most this often. */
@@ -134,18 +136,24 @@ export class NetworkDb implements SwimDelegate {
     );
   }
 
-  mergeState(bytes: Buffer): void {
+  *mergeState(bytes: Buffer): Generator<void, void> {
     if (bytes.length === 0) return;
     const { kind, data } = decodeEnvelope(bytes);
     if (kind !== 'pushPull') throw new DecodeError(`user state of kind ${kind}`);
-    const sender = decodeNetworkPushPull(data, (entry) => {
-      const type = entry.leaving ? 'leave' : 'join';
-      const { time, node, network } = entry;
+    const attachments = readNetworkPushPull(data);
+    for (let merged = 1; ; merged++) {
+      const next = attachments.next();
+      if (next.done) {
+        this.#syncMissed();
+        onNodeEvent(this.state, { type: 'join', ...next.value }, data);
+        return;
+      }
+      const { leaving, time, node, network } = next.value;
+      const type = leaving ? 'leave' : 'join';
       const isNews = applyNetworkEvent(this.state, { type, time, node, network });
       if (isNews && type === 'join' && this.state.own.get(network)?.leaving === false) this.#missed.add(network);
-    });
-    this.#syncMissed();
-    onNodeEvent(this.state, { type: 'join', ...sender }, data);
+      if (merged % MERGE_STEP === 0) yield;
+    }
   }
 
   memberUp(member: { readonly name: string; readonly ip: string; readonly port: number }): void {

@@ -1,5 +1,5 @@
 import { DecodeError } from '../wire/decode-error.ts';
-import { decodePushPull, encodePushPull, type NodeEntry, type PushPull } from '../wire/push-pull.ts';
+import { encodePushPull, type NodeEntry, type PushPullReader, readPushPull } from '../wire/push-pull.ts';
 import { decodeErr } from '../wire/swim-decode.ts';
 import { type Address, MESSAGE_TYPE } from '../wire/swim-message.ts';
 import { onAlive, onDead, onSuspect } from './claims.ts';
@@ -8,7 +8,7 @@ import { STREAM_TIMEOUT_MS } from './timing.ts';
 
 // Two nodes tell each other everything over one stream (spec gossip §8.3, §10.12, §10.13).
 
-/** Nodes merged before others get a turn: five milliseconds of work, most of it telling the log. */
+/** Nodes merged before others get a turn: a few milliseconds of work. */
 const MERGE_SLICE = 500;
 /** Large states being merged at a time; what one more would tell comes with the next push/pull. */
 const MAX_MERGES = 4;
@@ -42,49 +42,74 @@ export function pushPullTick(state: SwimState): void {
 
 /** Answers a push/pull: our state goes out before theirs is merged. Throws DecodeError. */
 export function servePushPull(state: SwimState, id: number, message: Buffer): void {
-  const remote = decodePushPull(message);
+  const remote = opened(message);
   state.io.reply(id, localState(state, remote.join));
-  merge(state, remote, () => undefined);
+  merge(state, remote, (result) => {
+    if (!result.ok) throw new DecodeError(result.reason);
+  });
 }
 
-function decodeReply(reply: Buffer): PushPull {
+function decodeReply(reply: Buffer): PushPullReader {
   if (reply[0] === MESSAGE_TYPE.err) throw new DecodeError(decodeErr(reply));
   if (reply[0] !== MESSAGE_TYPE.pushPull) throw new DecodeError(`answered with message type ${reply[0]}`);
-  return decodePushPull(reply);
+  return opened(reply);
+}
+
+/** A small state is read to its end first: one that is cut short is neither answered nor merged in part. */
+function opened(message: Buffer): PushPullReader {
+  const remote = readPushPull(message);
+  if (remote.announced > MERGE_SLICE) return remote;
+  while (!remote.content.next().done);
+  return readPushPull(message);
 }
 
 /**
  * Merges a state: at once if it is small, else in turns, so that neither pings nor our own timers wait for thousands of
- * nodes. Throws DecodeError only from the first turn.
+ * nodes.
  */
-function merge(state: SwimState, remote: PushPull, done: (result: Result) => void): void {
-  const { nodes, userState } = remote;
-  if (nodes.length <= MERGE_SLICE) {
-    mergeNodes(state, nodes);
-    state.delegate.mergeState(userState);
-    done({ ok: true });
-    return;
-  }
-  if (state.merges >= MAX_MERGES) {
+function merge(state: SwimState, remote: PushPullReader, done: (result: Result) => void): void {
+  const isLarge = remote.announced > MERGE_SLICE;
+  if (isLarge && state.merges >= MAX_MERGES) {
     done({ ok: false, reason: 'too many states are being merged' });
     return;
   }
   state.merges++;
-  const inTurn = (from: number) => {
-    mergeNodes(state, nodes.slice(from, from + MERGE_SLICE));
-    const next = from + MERGE_SLICE;
-    state.io.timers.at(state.io.nowMs, next < nodes.length ? () => inTurn(next) : last);
-  };
-  // Attachments come after the nodes: those of strangers are not kept.
-  const last = () => {
+  const steps = mergeSteps(state, remote.content);
+  const turn = (): void => {
+    let isDone = true;
+    let reason: string | undefined;
+    orReason(
+      () => {
+        isDone = steps.next().done === true;
+      },
+      (text) => {
+        reason = text;
+      },
+    );
+    if (!isDone) {
+      state.io.timers.at(state.io.nowMs, turn);
+      return;
+    }
     state.merges--;
-    const fail = (reason: string) => done({ ok: false, reason });
-    orReason(() => {
-      state.delegate.mergeState(userState);
-      done({ ok: true });
-    }, fail);
+    done(reason === undefined ? { ok: true } : { ok: false, reason });
   };
-  inTurn(0);
+  // Our own large state was put together in this turn.
+  if (isLarge) state.io.timers.at(state.io.nowMs, turn);
+  else turn();
+}
+
+function* mergeSteps(state: SwimState, content: PushPullReader['content']): Generator<void, void> {
+  for (let merged = 1; ; merged++) {
+    const next = content.next();
+    if (next.done) {
+      if (merged > MERGE_SLICE) yield;
+      // Attachments come after the nodes: those of strangers are not kept.
+      yield* state.delegate.mergeState(next.value);
+      return;
+    }
+    mergeNode(state, next.value);
+    if (merged % MERGE_SLICE === 0) yield;
+  }
 }
 
 /** Runs `run`; what it refuses to read becomes a reason. */
@@ -98,13 +123,11 @@ function orReason(run: () => void, fail: (reason: string) => void): void {
 }
 
 /** What another node believes. Its "dead" is only a suspicion to us: the accused gets to answer. */
-function mergeNodes(state: SwimState, nodes: readonly NodeEntry[]): void {
-  for (const entry of nodes) {
-    const { name: node, incarnation } = entry;
-    if (entry.state === 'alive') {
-      const { ip, port, meta, versions } = entry;
-      onAlive(state, { kind: 'alive', node, incarnation, ip, port, meta, versions });
-    } else if (entry.state === 'left') onDead(state, { kind: 'dead', node, incarnation, from: node });
-    else onSuspect(state, { kind: 'suspect', node, incarnation, from: state.self.name });
-  }
+function mergeNode(state: SwimState, entry: NodeEntry): void {
+  const { name: node, incarnation } = entry;
+  if (entry.state === 'alive') {
+    const { ip, port, meta, versions } = entry;
+    onAlive(state, { kind: 'alive', node, incarnation, ip, port, meta, versions });
+  } else if (entry.state === 'left') onDead(state, { kind: 'dead', node, incarnation, from: node });
+  else onSuspect(state, { kind: 'suspect', node, incarnation, from: state.self.name });
 }

@@ -22,7 +22,8 @@ export interface SwimDelegate {
   readonly broadcasts: (overheadBytes: number, availableBytes: number) => readonly Buffer[];
   readonly userMessage: (bytes: Buffer) => void;
   readonly localState: (join: boolean) => Buffer;
-  readonly mergeState: (bytes: Buffer) => void;
+  /** In steps of a few milliseconds. Throws DecodeError. */
+  readonly mergeState: (bytes: Buffer) => Generator<void, void>;
   readonly memberUp: (member: Readonly<Member>) => void;
   readonly memberDown: (member: Readonly<Member>) => void;
   /** Peers had given us up; whatever they held of ours is gone. */

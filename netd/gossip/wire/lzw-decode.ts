@@ -6,6 +6,8 @@ const FIRST_WIDTH = 9;
 const MAX_WIDTH = 12;
 /** Below this a loop is quicker than a call to copy. */
 const LOOP_BYTES = 24;
+/** Whole tables shrink to a fifth. Too little costs a copy, too much nothing: what is not written to takes no memory. */
+const EXPECTED_RATIO = 6;
 /** Output between two pauses: about a millisecond of work. */
 const STEP_BYTES = 256 * 1024;
 
@@ -23,7 +25,7 @@ export function lzwDecode(input: Uint8Array, limitBytes: number): Buffer {
  * stands for is always a stretch of the output already made, so the table keeps where it starts and how long it is.
  */
 export function* lzwDecodeSteps(input: Uint8Array, limitBytes: number): Generator<void, Buffer> {
-  let out: Buffer = Buffer.allocUnsafe(Math.min(limitBytes, Math.max(512, input.length * 4)));
+  let out: Buffer = Buffer.allocUnsafe(Math.min(limitBytes, Math.max(512, input.length * EXPECTED_RATIO)));
   let length = 0;
   let pauseAt = STEP_BYTES;
   const starts = new Uint32Array(1 << MAX_WIDTH);

@@ -133,20 +133,27 @@ export function decodeBulkSync(data: Buffer): BulkSync & { readonly payload: Buf
   return { time: checkTime(time), unsolicited, node: id(node), networks, payload };
 }
 
-/**
- * Push/pull user state. `entry` is called for each attachment in turn, so that ten thousand names of strangers need not
- * be held at once to be ignored.
- */
+/** Push/pull user state; `entry` is called for each attachment in turn. */
 export function decodeNetworkPushPull(
   data: Buffer,
   entry: (attachment: AttachmentEntry) => void,
 ): Omit<NetworkPushPull, 'attachments'> {
+  const attachments = readNetworkPushPull(data);
+  for (;;) {
+    const next = attachments.next();
+    if (next.done) return next.value;
+    entry(next.value);
+  }
+}
+
+/** The same attachment by attachment: ten thousand names of strangers need not be held at once to be ignored. */
+export function* readNetworkPushPull(data: Buffer): Generator<AttachmentEntry, Omit<NetworkPushPull, 'attachments'>> {
   const reader = new ProtoReader(data);
   let time = 0n;
   let node = '';
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) time = reader.uint64();
-    else if (field === 2) entry(decodeEntry(reader.range()));
+    else if (field === 2) yield decodeEntry(reader.range());
     else if (field === 3) node = reader.latin1();
     else reader.skip();
   }

@@ -54,21 +54,45 @@ export function encodePushPull(state: PushPull, ownName: string): Buffer {
 
 /** Reads a push/pull message; entries a peer could crash others with (short versions, odd addresses) are left out. */
 export function decodePushPull(bytes: Buffer): PushPull {
+  const { join, content } = readPushPull(bytes);
+  const nodes: NodeEntry[] = [];
+  for (;;) {
+    const next = content.next();
+    if (next.done) return { join, nodes, userState: next.value };
+    nodes.push(next.value);
+  }
+}
+
+/** A push/pull message of which only the header has been read. */
+export interface PushPullReader {
+  readonly join: boolean;
+  /** How many entries are announced: a claim. */
+  readonly announced: number;
+  /** The entries one by one, and in the end the user state. Throws DecodeError where they cannot be read. */
+  readonly content: Generator<NodeEntry, Buffer>;
+}
+
+/** The same entry by entry: thousands of them are read in turns. */
+export function readPushPull(bytes: Buffer): PushPullReader {
   const reader = new MsgpackReader(bytes, 1);
   const header = new SwimFields(reader);
   if (header.Nodes > MAX_NODES) throw new DecodeError(`push/pull of ${header.Nodes} nodes`, 1);
   if (header.UserStateLen > MAX_USER_STATE_BYTES) {
     throw new DecodeError(`user state of ${header.UserStateLen} bytes`, 1);
   }
-  const nodes: NodeEntry[] = [];
+  return { join: header.Join, announced: header.Nodes, content: readContent(reader, header) };
+}
+
+function* readContent(reader: MsgpackReader, header: SwimFields): Generator<NodeEntry, Buffer> {
   // The count is a claim: the loop ends with the bytes, whatever was announced, and nothing is allocated ahead.
   for (let i = 0; i < header.Nodes; i++) {
     const entry = readEntry(new SwimFields(reader));
-    if (entry !== undefined) nodes.push(entry);
+    if (entry !== undefined) yield entry;
   }
-  const end = reader.offset + header.UserStateLen;
-  if (end > bytes.length) throw new DecodeError(`user state of ${header.UserStateLen} bytes cut short`, reader.offset);
-  return { join: header.Join, nodes, userState: bytes.subarray(reader.offset, end) };
+  const { bytes, offset } = reader;
+  const end = offset + header.UserStateLen;
+  if (end > bytes.length) throw new DecodeError(`user state of ${header.UserStateLen} bytes cut short`, offset);
+  return bytes.subarray(offset, end);
 }
 
 function writeEntry(out: ByteWriter, node: NodeEntry, own: boolean): void {
