@@ -3,7 +3,8 @@ import { NETD_DRIVER } from '#netd/driver/options.ts';
 import type { NetworkCreateBody } from './engine-bodies.ts';
 import { NETWORK_ID_LABEL } from './networks.ts';
 
-type ObservedNetwork = Pick<Docker.NetworkInspectInfo, 'Driver' | 'ConfigFrom' | 'Labels'>;
+type ObservedNetwork = Pick<Docker.NetworkInspectInfo, 'Driver' | 'ConfigFrom' | 'Labels'> &
+  Partial<Pick<Docker.NetworkInspectInfo, 'Internal'>>;
 
 /**
  * Why the engine's network of that name cannot serve as the wanted one, or `undefined` if it can. "Already exists" is
@@ -23,7 +24,8 @@ export function networkMismatch(wanted: NetworkCreateBody, observed: ObservedNet
   const observedId = observed.Labels?.[NETWORK_ID_LABEL];
   if (observedId === undefined) {
     // An operator makes one for containers of his own; by its driver it can only stand for the overlay of its name.
-    return wanted.Driver === NETD_DRIVER ? undefined : 'it was not made by netd';
+    if (wanted.Driver !== NETD_DRIVER) return 'it was not made by netd';
+    return wanted.Internal === true && observed.Internal !== true ? 'it was made without --internal' : undefined;
   }
   const id = wanted.Labels?.[NETWORK_ID_LABEL];
   return observedId === id ? undefined : `it stands for another swarm network, ${observedId}`;

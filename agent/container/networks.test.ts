@@ -184,6 +184,12 @@ describe('an engine network that is there already', () => {
     ["a stranger's", fabric, { Driver: 'vendor' }, 'it was not made by netd'],
     ["an operator's with the driver of netd", { ...fabric, Driver: 'netd' }, { Driver: 'netd' }, undefined],
     [
+      "an operator's that leads out of an internal one",
+      { ...fabric, Driver: 'netd', Internal: true },
+      { Driver: 'netd', Internal: false },
+      'it was made without --internal',
+    ],
+    [
       'an earlier one of that name',
       fabric,
       { Driver: 'vendor', Labels: { 'netd.network.id': 'net1' } },

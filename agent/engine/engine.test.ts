@@ -77,6 +77,7 @@ describe('an engine that takes a call and does not answer', () => {
     ['/networks/create', 120, (e) => e.createNetwork({ Name: 'n' })],
     ['/networks/n', 120, (e) => e.removeNetwork('n')],
     ['/networks/n/connect', 120, (e) => e.connectNetwork('n', { Container: 'c' })],
+    ['/networks/n/disconnect', 120, (e) => e.disconnectNetwork('n', 'c')],
   ])('is not waited for without end at %s: %d s', async (path, seconds, call) => {
     expect(await givenUpAfter(seconds, path, () => call(engine))).toMatchObject({
       code: 'engine-stuck',

@@ -46,6 +46,8 @@ export interface Engine {
   /** A network that is gone already is fine. */
   readonly removeNetwork: (nameOrId: string) => Promise<void>;
   readonly connectNetwork: (network: string, body: Docker.NetworkConnectOptions) => Promise<void>;
+  /** Takes a container off a network, whatever its driver says. Either being gone already is fine. */
+  readonly disconnectNetwork: (network: string, container: string) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -204,6 +206,10 @@ export function createEngine(address: string): Engine {
     },
     connectNetwork: async (network, body) => {
       await http.json('POST', `/networks/${encodeURIComponent(network)}/connect`, WORK_LIMIT_MS, { body });
+    },
+    disconnectNetwork: async (network, container) => {
+      const body = { Container: container, Force: true };
+      await found(http.json('POST', `/networks/${encodeURIComponent(network)}/disconnect`, WORK_LIMIT_MS, { body }));
     },
     close: http.close,
   };

@@ -49,9 +49,20 @@ export function createAttachedContainers(
   };
 }
 
-async function attachedContainer(engine: Engine, network: string, endpointId: string) {
+async function containerOf(engine: Engine, network: string, endpointId: string): Promise<string | undefined> {
   const { Containers: containers } = (await engine.inspectNetwork(network)) ?? {};
-  const [id] = Object.entries(containers ?? {}).find(([, one]) => one.EndpointID === endpointId) ?? [];
+  return Object.entries(containers ?? {}).find(([, one]) => one.EndpointID === endpointId)?.[0];
+}
+
+/** Has the engine take the container of an endpoint off its network; nothing if the engine knows of none. */
+export async function disconnectContainer(engine: Engine, task: Task, endpointId: string): Promise<void> {
+  const network = task.networks[0]?.network?.spec?.annotations?.name;
+  const id = network === undefined ? undefined : await containerOf(engine, network, endpointId);
+  if (network !== undefined && id !== undefined) await engine.disconnectNetwork(network, id);
+}
+
+async function attachedContainer(engine: Engine, network: string, endpointId: string) {
+  const id = await containerOf(engine, network, endpointId);
   const inspect = id === undefined ? undefined : await engine.inspectContainer(id);
   return inspect && containerNames(inspect, network);
 }

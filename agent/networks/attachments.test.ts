@@ -29,12 +29,22 @@ const task = create(TaskSchema, {
   spec: { runtime: { case: 'attachment', value: { containerId: 'endpoint1' } } },
   networks: [{ network: { id: 'net1' }, addresses: ['10.0.1.6/24'] }],
 });
+/** Another one for the same endpoint: the engine has asked again, and so has netd. */
+const twin = create(TaskSchema, {
+  id: 'task2',
+  spec: { runtime: { case: 'attachment', value: { containerId: 'endpoint1' } } },
+  networks: [{ network: { id: 'net1' }, addresses: ['10.0.1.7/24'] }],
+});
 
 let server: Server;
 let client: Client;
 let clock: VirtualClock;
 let attachments: Attachments;
-let endpoints: Set<string>;
+/** Addresses by endpoint. */
+let endpoints: Map<string, string>;
+let disconnected: string[];
+/** Whether the engine does what it is asked. */
+let lets: boolean;
 let asked: AttachNetworkRequest[];
 let returned: string[];
 let refusal: { code: number; details: string } | undefined;
@@ -43,7 +53,9 @@ beforeEach(async () => {
   asked = [];
   returned = [];
   refusal = undefined;
-  endpoints = new Set();
+  endpoints = new Map();
+  disconnected = [];
+  lets = true;
   server = new Server();
   server.addService(serviceDefinition(ResourceAllocator), {
     attachNetwork: (call: ServerUnaryCall<AttachNetworkRequest, unknown>, reply: sendUnaryData<unknown>) => {
@@ -63,8 +75,12 @@ beforeEach(async () => {
   client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   clock = new VirtualClock();
   attachments = createAttachments({
-    hasEndpoint: (id) => endpoints.has(id),
-    tasks: () => [create(TaskRecordSchema, { task })],
+    addressOf: (id) => endpoints.get(id),
+    disconnect: async (_, id) => {
+      disconnected.push(id);
+      if (lets) endpoints.delete(id);
+    },
+    tasks: () => [task, twin].map((one) => create(TaskRecordSchema, { task: one })),
     mark: () => {},
     ready: async () => {},
     clock,
@@ -96,13 +112,13 @@ describe('a container that asks for a place', () => {
     await resolved.start('');
     expect(await place).toEqual({ networkId: 'net1', address: '10.0.1.6/24', mac: undefined });
     expect((await resolved.observe()).container.kind).toBe('running'); // the endpoint is being made
-    endpoints.add('endpoint1');
+    endpoints.set('endpoint1', '10.0.1.6/24');
     expect((await resolved.observe()).container.kind).toBe('running');
     endpoints.delete('endpoint1');
     attachments.detach('endpoint1');
-    await eventually(() => returned.length === 1, 'it is given back');
+    await eventually(() => returned.length === 2, 'it is given back, and what may have been got besides');
     expect((await resolved.observe()).container).toMatchObject({ kind: 'exited', exitCode: 0 });
-    expect(returned).toEqual(['task1']);
+    expect(returned.sort()).toEqual(['task1', 'task2']);
   });
 
   it.each([
@@ -120,7 +136,7 @@ describe('a container that asks for a place', () => {
     await eventually(() => asked.length === 1, 'a manager is asked');
     await clock.advance(21_000);
     await expect(place).rejects.toThrow('the managers gave no address on app within 20 s');
-    await eventually(() => returned.length === 1, 'it is given back');
+    await eventually(() => returned.includes('task1'), 'it is given back');
     await expect(moves().start('')).rejects.toThrow('the container does not wait for its network any more');
   });
 
@@ -132,7 +148,7 @@ describe('a container that asks for a place', () => {
 
 describe('a place found after a restart', () => {
   it('is kept while its endpoint is there', async () => {
-    endpoints.add('endpoint1');
+    endpoints.set('endpoint1', '10.0.1.6/24');
     expect(await kind()).toBe('running');
     expect(returned).toEqual([]);
   });
@@ -144,6 +160,29 @@ describe('a place found after a restart', () => {
     attachments.setClient(client);
     expect(await kind()).toBe('exited');
     await eventually(() => returned.length === 2, 'it is given back again');
+  });
+});
+
+describe('an address that the managers take back', () => {
+  it.each(['stop', 'remove'] as const)('is taken off the container: %s', async (move) => {
+    endpoints.set('endpoint1', '10.0.1.6/24');
+    lets = false;
+    await expect(moves()[move]('')).rejects.toThrow('endpoint endpoint1 still has the address of task task1');
+    lets = true;
+    await moves()[move]('');
+    expect(disconnected).toEqual(['endpoint1', 'endpoint1']);
+    expect(await kind()).toBe('exited');
+  });
+
+  it('that came twice for one endpoint goes back once', async () => {
+    endpoints.set('endpoint1', '10.0.1.6/24');
+    const second = attachments.resolve(twin);
+    expect((await second?.observe())?.container.kind).toBe('exited');
+    await second?.remove();
+    expect(disconnected).toEqual([]);
+    expect(await kind()).toBe('running');
+    await eventually(() => returned.length === 1, 'it is given back');
+    expect(returned).toEqual(['task2']);
   });
 });
 

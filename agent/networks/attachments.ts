@@ -31,7 +31,10 @@ export interface Attachments {
 }
 
 export interface AttachmentsOptions {
-  readonly hasEndpoint: (endpointId: string) => boolean;
+  /** Address with prefix length of an endpoint that is on this host; undefined if it is not. */
+  readonly addressOf: (endpointId: string) => string | undefined;
+  /** Takes the container with that endpoint off the task's network. */
+  readonly disconnect: (task: Task, endpointId: string) => Promise<void>;
   readonly tasks: () => readonly TaskRecord[];
   readonly mark: (taskId: string) => void;
   /** Resolves when the network can be used (see TaskNetworks). */
@@ -60,7 +63,7 @@ const RUNNING: ContainerFacts = { container: { kind: 'running', id: '', pid: 0, 
 const ABSENT: ContainerFacts = { container: { kind: 'absent' }, ports: [] };
 
 export function createAttachments(options: AttachmentsOptions): Attachments {
-  const { hasEndpoint, clock, log } = options;
+  const { addressOf, clock, log } = options;
   const waiters = new Map<string, Waiter>();
   /** Ids of tasks that have been given back, or are just being. */
   const returned = new Set<string>();
@@ -101,10 +104,28 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
   };
 
   const giveBackFor = (endpointId: string) => {
-    const taskId = options.tasks().find(({ task }) => endpointOf(task) === endpointId)?.task?.id;
-    if (taskId === undefined) return;
-    giveBack(taskId);
-    options.mark(taskId);
+    for (const { task } of options.tasks()) {
+      if (task === undefined || endpointOf(task) !== endpointId) continue;
+      giveBack(task.id);
+      options.mark(task.id);
+    }
+  };
+
+  /** By the address too: an engine that asks again, because netd was started anew meanwhile, has two tasks for one endpoint. */
+  const isTaken = (task: Task, endpointId: string): boolean => {
+    const address = addressOf(endpointId);
+    return address !== undefined && task.networks[0]?.addresses[0] === address;
+  };
+
+  /**
+   * The managers may give the address to somebody else from now on, so the container must not have it any more. (Docker's own
+   * nodes leave it there, and then two have it.)
+   */
+  const takeAway = async (task: Task, endpointId: string): Promise<void> => {
+    if (!isTaken(task, endpointId)) return;
+    log.warn({ task: task.id }, 'the managers have taken back the address of a container: it is taken off the network');
+    await options.disconnect(task, endpointId);
+    if (isTaken(task, endpointId)) throw new Error(`endpoint ${endpointId} still has the address of task ${task.id}`);
   };
 
   /** Tried again by the next look at the task, as long as it is assigned. */
@@ -119,14 +140,14 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
     );
   };
 
-  const observe = (taskId: string, endpointId: string): ContainerFacts => {
+  const observe = (task: Task, endpointId: string): ContainerFacts => {
     const waiter = waiters.get(endpointId);
-    if (hasEndpoint(endpointId)) {
+    if (isTaken(task, endpointId)) {
       waiters.delete(endpointId);
       return RUNNING;
     }
     if (waiter === undefined) {
-      giveBack(taskId);
+      giveBack(task.id);
       return GONE;
     }
     if (waiter.givenMs === undefined) return CREATED;
@@ -142,27 +163,24 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
     return {
       name: endpointId,
       observe: async () => {
-        const facts = observe(task.id, endpointId);
+        const facts = observe(task, endpointId);
         return facts === CREATED && !prepared ? ABSENT : facts;
       },
       prepare: async (signal, tell) => {
         await options.ready(task, tell, signal);
         prepared = true;
-        return observe(task.id, endpointId);
+        return observe(task, endpointId);
       },
       start: async () => {
         const waiter = waiters.get(endpointId);
-        if (hasEndpoint(endpointId)) return;
+        if (isTaken(task, endpointId)) return;
         if (waiter === undefined) throw new Error('the container does not wait for its network any more');
         waiter.givenMs ??= clock.monotonicMs();
         waiter.give(placeOf(task));
       },
-      // What the manager takes back the container keeps until it ends: nobody else can take it off its network in peace.
-      stop: async () => {
-        log.warn({ task: task.id }, 'a container is still on a network the managers have taken it off');
-        returned.add(task.id);
-      },
+      stop: () => takeAway(task, endpointId),
       remove: async () => {
+        await takeAway(task, endpointId);
         returned.delete(task.id);
       },
     };

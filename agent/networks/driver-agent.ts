@@ -16,7 +16,8 @@ export function createDriverAgent(
         throw new NetdError('no-such-network', `the engine has no network ${engineNetworkId.slice(0, 12)} any more`);
       }
       const id = network.Labels?.[NETWORK_ID_LABEL];
-      return id === undefined ? { kind: 'name', name: network.Name } : { kind: 'id', id };
+      const internal = network.Internal === true;
+      return id === undefined ? { kind: 'name', name: network.Name, internal } : { kind: 'id', id, internal };
     },
     attach: async (network, endpointId) => {
       const joined = overlays();

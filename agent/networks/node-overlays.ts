@@ -12,7 +12,7 @@ import type { OverlayPlace } from '#netd/driver/overlay-driver.ts';
 import type { NodeNetwork } from '#netd/node-network.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
 import { type Node, TaskState } from '#proto/gen/swarmkit/types_pb.js';
-import { createAttachedContainers } from './attached-containers.ts';
+import { createAttachedContainers, disconnectContainer } from './attached-containers.ts';
 import { createAttachments, endpointOf } from './attachments.ts';
 import { createTaskNetworks } from './task-networks.ts';
 import { removeUnusedNetworks } from './unused-networks.ts';
@@ -72,7 +72,8 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
     onNetworkEnd: () => cleaning.mark(ALL, CLEAN_DELAY_MS),
   });
   const attachments = createAttachments({
-    hasEndpoint: (endpointId) => network.endpoints().some((endpoint) => endpoint.endpointId === endpointId),
+    addressOf: (id) => network.endpoints().find(({ endpointId }) => endpointId === id)?.address,
+    disconnect: (task, endpointId) => disconnectContainer(engine, task, endpointId),
     tasks,
     mark: markTask,
     ready: networks.ready,

@@ -46,7 +46,7 @@ let driver: NetworkDriver;
 beforeEach(() => {
   clock = new VirtualClock();
   desired = wish;
-  name = { kind: 'id', id: 'net1' };
+  name = { kind: 'id', id: 'net1', internal: false };
   made = [];
   detached = [];
   changes = 0;
@@ -90,8 +90,8 @@ const ofTask = (id: string) => endpoint({ options: new Map([['netd.task', id]]) 
 
 describe('an endpoint', () => {
   it.each<SwarmNetworkName>([
-    { kind: 'id', id: 'net1' },
-    { kind: 'name', name: 'app' },
+    { kind: 'id', id: 'net1', internal: false },
+    { kind: 'name', name: 'app', internal: false },
   ])('of a task has the place the managers gave it, on a network known by its $kind', async (known) => {
     name = known;
     expect(await driver.createEndpoint(ofTask('task1'))).toEqual({ address: '10.0.1.5/24', mac: '02:42:aa:aa:aa:aa' });
@@ -119,7 +119,7 @@ describe('an endpoint', () => {
   });
 
   it('of another container gets a place of its own, and gives it back', async () => {
-    name = { kind: 'name', name: 'app' };
+    name = { kind: 'name', name: 'app', internal: false };
     expect(await driver.createEndpoint(endpoint())).toMatchObject({ address: '10.0.1.9/24' });
     await driver.deleteEndpoint(ENDPOINT);
     expect(detached).toEqual([ENDPOINT]);
@@ -129,6 +129,20 @@ describe('an endpoint', () => {
     expect(await driver.createEndpoint(endpoint({ mac: '02:42:0a:63:00:77' }))).toMatchObject({
       mac: '02:42:0a:63:00:77',
     });
+  });
+
+  it.each([
+    ['a task', ofTask('task1')],
+    ['another container', endpoint()],
+  ])('of %s on an internal network is refused where the engine would give it a way out', async (_, wanted) => {
+    const [network] = wish.networks;
+    if (network === undefined) throw new Error('unreachable: there is one');
+    desired = { ...wish, networks: [{ ...network, internal: true }] };
+    await expect(driver.createEndpoint(wanted)).rejects.toThrow('network app is internal in the swarm');
+    expect(made).toEqual([]);
+    expect(detached).toEqual([ENDPOINT]);
+    name = { kind: 'id', id: 'net1', internal: true };
+    expect(await driver.createEndpoint(wanted)).toMatchObject({ address: expect.any(String) });
   });
 
   it('cannot have an address the user has chosen', async () => {

@@ -32,9 +32,13 @@ export interface DriverAgent {
   readonly detach: (endpointId: string) => void;
 }
 
-export type SwarmNetworkName =
+export type SwarmNetworkName = (
   | { readonly kind: 'id'; readonly id: string }
-  | { readonly kind: 'name'; readonly name: string };
+  | { readonly kind: 'name'; readonly name: string }
+) & {
+  /** The engine gives its containers no way out. */
+  readonly internal: boolean;
+};
 
 export interface OverlayDriverOptions {
   readonly overlays: DriverOverlays;
@@ -69,8 +73,7 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
     }
   };
 
-  const taskPlace = async (taskId: string, engineNetworkId: string): Promise<OverlayPlace> => {
-    const network = await agent.networkOf(engineNetworkId);
+  const taskPlace = async (taskId: string, network: SwarmNetworkName): Promise<OverlayPlace> => {
     const known = await wished();
     const networkId = network.kind === 'id' ? network.id : known.networks.find(({ name }) => name === network.name)?.id;
     const place = known.attachments.find((one) => one.taskId === taskId && one.networkId === networkId);
@@ -80,11 +83,30 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
     });
   };
 
-  const place = async ({ options, engineNetworkId, endpointId }: EndpointWanted): Promise<OverlayPlace> => {
+  /** The way out is the engine's to give or not: it must not lead out of a network that has none. */
+  const checkWayOut = async (networkId: string, internal: boolean): Promise<void> => {
+    if (internal) return;
+    const network = (await wished()).networks.find(({ id }) => id === networkId);
+    if (network?.internal !== true) return;
+    throw new NetdError(
+      'network-not-internal',
+      `network ${network.name} is internal in the swarm, but this engine's network of that name is not`,
+      {
+        mend: `Make it anew with: docker network create -d netd --ipam-driver null --internal ${network.name}`,
+      },
+    );
+  };
+
+  const makeEndpoint = async (wanted: EndpointWanted): Promise<EndpointGiven> => {
+    const { options, engineNetworkId, endpointId } = wanted;
     const taskId = options.get(TASK_OPTION);
-    if (taskId !== undefined) return taskPlace(taskId, engineNetworkId);
     const network = await agent.networkOf(engineNetworkId);
-    return agent.attach(network.kind === 'id' ? network.id : network.name, endpointId);
+    const { networkId, address, mac } =
+      taskId === undefined
+        ? await agent.attach(network.kind === 'id' ? network.id : network.name, endpointId)
+        : await taskPlace(taskId, network);
+    await checkWayOut(networkId, network.internal);
+    return overlays.createEndpoint({ networkId, address, mac: wanted.mac || mac, endpointId });
   };
 
   return {
@@ -113,9 +135,13 @@ export function createOverlayDriver(options: OverlayDriverOptions): NetworkDrive
           mend: 'Leave out --ip.',
         });
       }
-      const { networkId, address, mac } = await place(wanted);
-      const { endpointId } = wanted;
-      return overlays.createEndpoint({ networkId, address, mac: wanted.mac || mac, endpointId });
+      try {
+        return await makeEndpoint(wanted);
+      } catch (error) {
+        // The engine does not delete what could not be made: nobody else gives the place back.
+        agent.detach(wanted.endpointId);
+        throw error;
+      }
     },
     deleteEndpoint: async (endpointId) => {
       await overlays.deleteEndpoint(endpointId);

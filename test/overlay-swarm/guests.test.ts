@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { patiently } from '#test/conformance/patiently.ts';
+import { RUN_ON, Services } from '#test/conformance/services.ts';
+import { type Bed, createBed } from '#test/hosts/bed.ts';
+import type { EngineSuite } from '#test/hosts/engine-roots.ts';
+import type { Host } from '#test/hosts/host.ts';
+import { BUSYBOX } from '#test/hosts/image.ts';
+import { Netd } from '#test/hosts/netd.ts';
+import { type Swarm, swarmInit } from '#test/hosts/swarm.ts';
+import { inside, type Member, Mesh } from './mesh.ts';
+
+/** What stands beside the tasks of an overlay network: ports of the host, and containers that are started by hand. */
+
+const NODES = ['bookworm', 'sid'] as const satisfies readonly EngineSuite[];
+const SLEEP = ['sleep', '100000'];
+const mesh = new Mesh('app');
+let bed: Bed;
+let swarm: Swarm;
+let services: Services;
+/** A container on the manager, whose engine is Docker's own node. */
+let peer: Pick<Member, 'host' | 'id'>;
+let nodes: Readonly<Record<(typeof NODES)[number], Netd>>;
+
+beforeAll(async () => {
+  bed = await createBed({ engine: 'sid' });
+  const host = async (name: string, engine: EngineSuite): Promise<Host> => {
+    const made = await bed.host(name, { engine });
+    await made.engine.start();
+    await made.engine.load();
+    return made;
+  };
+  const [manager, old, young] = await Promise.all([
+    host('m1', 'sid'),
+    host('bookworm', 'bookworm'),
+    host('sid', 'sid'),
+  ]);
+  swarm = await swarmInit(manager);
+  services = new Services(manager);
+  nodes = { bookworm: new Netd(old), sid: new Netd(young) };
+  for (const [name, ...flags] of [['app'], ['back', '--internal']] as const) {
+    await manager.docker('network', 'create', '--driver', 'overlay', '--attachable', ...flags, name);
+  }
+  await Promise.all(
+    Object.values(nodes).map(async (netd) => {
+      await netd.start();
+      await netd.join(swarm);
+      await operatorsNetwork(netd.host, 'app');
+    }),
+  );
+  await manager.docker('run', '--detach', '--name', 'peer', '--network', 'app', BUSYBOX, ...SLEEP);
+  peer = { host: manager, id: 'peer' };
+});
+afterAll(() => bed?.end());
+
+describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
+  const serve = `mkdir /www; echo hello from ${name} >/www/index.html; httpd -h /www; ${RUN_ON}`;
+
+  test('a port of the host leads to a task on an overlay network', async () => {
+    const web = `web-${name}`;
+    const publish = ['--publish', 'mode=host,target=80,published=8080', '--network', 'app'];
+    await services.create(web, serve, [...publish, '--stop-grace-period', '1s'], { on: name });
+    const task = await services.runningTask(web);
+    expect(task.ports[0]).toEqual({ target: 80, published: 8080 });
+    const [row = ''] = await services.ps(web, '{{.Ports}}');
+    expect(row).toMatch(/^\*:8080->80\/tcp(,\*:8080->80\/tcp)?$/);
+    const { host } = nodes[name];
+    const curl = ['curl', '--silent', '--max-time', '2', '--retry', '20', '--retry-connrefused'];
+    expect(await services.manager.run([...curl, `http://${host.address}:8080/`])).toBe(`hello from ${name}`);
+    // The overlay serves it as well, by name.
+    const fetched = async () => (await inside(peer, `wget -q -O - http://tasks.${web}/`)).trim();
+    await patiently('the peer gets the page', async () => (await fetched()) === `hello from ${name}`);
+    await services.remove(web);
+  });
+
+  test('a container keeps the hardware address its user has chosen', async () => {
+    const { host } = nodes[name];
+    const mac = name === 'sid' ? '02:42:0a:63:00:77' : '02:42:0a:63:00:78';
+    await host.docker(
+      'run',
+      '--detach',
+      '--name',
+      'chosen',
+      '--mac-address',
+      mac,
+      '--network',
+      'app',
+      BUSYBOX,
+      ...SLEEP,
+    );
+    expect(await inside({ host, id: 'chosen' }, 'ip link show eth0')).toContain(mac);
+    const ip = await addressOf(host, 'chosen', 'app');
+    await patiently(
+      'the peer reaches it',
+      async () => (await ping(peer, ip)) && (await ping({ host, id: 'chosen' }, 'peer')),
+    );
+    expect(await inside(peer, `ip neigh show ${ip}`)).toContain(mac);
+    await host.docker('rm', '--force', 'chosen');
+  });
+
+  test('a container stays where it is while its node is drained, as on a node of Docker', async () => {
+    const { host } = nodes[name];
+    await host.docker('run', '--detach', '--name', 'stays', '--network', 'app', BUSYBOX, ...SLEEP);
+    await services.create(`moves-${name}`, RUN_ON, ['--network', 'app', '--stop-grace-period', '1s'], { on: name });
+    await services.runningTask(`moves-${name}`);
+    await services.manager.docker('node', 'update', '--availability', 'drain', name);
+    await services.when(`moves-${name}`, 'shut down', (tasks) => tasks.some(({ state }) => state === 'shutdown'));
+    const ip = await addressOf(host, 'stays', 'app');
+    expect(await ping(peer, ip)).toBe(true);
+    expect(await mesh.resolve(peer, 'stays')).toEqual([ip]);
+    await services.manager.docker('node', 'update', '--availability', 'active', name);
+    await services.remove(`moves-${name}`);
+    await host.docker('rm', '--force', 'stays');
+  });
+
+  test('a container on an internal network has no way out, however the engine network was made', async () => {
+    const { host } = nodes[name];
+    await operatorsNetwork(host, 'back');
+    const run = ['docker', 'run', '--detach', '--name', 'inner', '--network', 'back', BUSYBOX, ...SLEEP];
+    const refused = await host.exec(run);
+    expect(refused.stderr).toContain('network back is internal');
+    await host.docker('rm', '--force', 'inner');
+    await host.docker('network', 'rm', 'back');
+    await operatorsNetwork(host, 'back', '--internal');
+    await host.run(run);
+    expect(await inside({ host, id: 'inner' }, 'ip route')).not.toContain('default');
+    await host.docker('rm', '--force', 'inner');
+    await host.docker('network', 'rm', 'back');
+  });
+});
+
+/** The engine network that stands for a network of the swarm, made for containers that are no tasks. */
+async function operatorsNetwork(host: Host, network: string, ...flags: readonly string[]): Promise<void> {
+  await host.docker('network', 'create', '--driver', 'netd', '--ipam-driver', 'null', ...flags, network);
+}
+
+async function addressOf(host: Host, container: string, network: string): Promise<string> {
+  return host.docker('inspect', '--format', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container);
+}
+
+async function ping(from: Pick<Member, 'host' | 'id'>, to: string): Promise<boolean> {
+  return (await inside(from, `ping -c 1 -W 1 ${to}`)).includes(' 1 packets received');
+}
