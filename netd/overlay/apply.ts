@@ -102,7 +102,7 @@ async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<vo
       return set(op.link, { alias: op.alias });
     case 'vxlan-add':
       await addVxlan(scene, namespace, op);
-      scene.rows.setDevice(op.link, new Map(), new Map());
+      scene.rows.setDevice(op.link, { neighbours: new Map(), forwardings: new Map() });
       return set(op.link, { alias: op.alias });
     case 'pair-add':
       return addPair(scene.host, namespace, op);
@@ -197,6 +197,7 @@ async function applyRows(
   if (namespace === undefined || possible.length === 0) return;
   const write = (w: MessageWriter, op: RowOp) => writeRow(w, indexes.get(op.link) ?? 0, op);
   const failed = new Set<RowOp>();
+  rows.writing(possible);
   for (const { item, error } of await namespace.rtnetlink.batch(possible, write, opText)) {
     // What is not there need not be deleted.
     if (item.kind.endsWith('-delete') && isKernelErrno(error, 'ENOENT')) continue;

@@ -7,12 +7,26 @@ export interface Forwarding {
   readonly isStatic: boolean;
 }
 
+/** All rows of one vxlan device: addresses to hardware addresses, and those to where they are. */
+export interface DeviceRows {
+  readonly neighbours: Map<string, string>;
+  readonly forwardings: Map<string, Forwarding>;
+}
+
+/** How what was believed compares with a dump. `disturbed`: rows were written meanwhile, and the dump may lack others. */
+export type Belief = 'right' | 'corrected' | 'disturbed';
+
 /**
  * The neighbours and forwarding rows the kernel has, by vxlan device: as last dumped, with what was done since. It is
  * believed between two dumps only.
+ *
+ * A dump takes a while, and rows are written meanwhile: between `startNoting` and `correct` it is noted which. Of those the
+ * dump may tell either state; the kernel's answer to the write is the later word.
  */
 export class KernelRows {
-  readonly #devices = new Map<string, Device>();
+  readonly #devices = new Map<string, DeviceRows>();
+  /** Addresses and hardware addresses whose rows were written since a dump began. */
+  readonly #noted = new Map<string, Set<string>>();
 
   /** Devices that were dumped. */
   get devices(): Iterable<string> {
@@ -35,8 +49,44 @@ export class KernelRows {
   }
 
   /** The device is there, and these are its rows. */
-  setDevice(link: string, neighbours: Map<string, string>, forwardings: Map<string, Forwarding>): void {
-    this.#devices.set(link, { neighbours, forwardings });
+  setDevice(link: string, rows: DeviceRows): void {
+    this.#devices.set(link, rows);
+    this.#noted.delete(link);
+  }
+
+  /** A dump of the device is about to begin. */
+  startNoting(link: string): void {
+    this.#noted.set(link, new Set());
+  }
+
+  /** There is no dump after all. */
+  stopNoting(link: string): void {
+    this.#noted.delete(link);
+  }
+
+  /**
+   * Believes a dump that began with `startNoting`, but for the rows that were written meanwhile. While the kernel walks its
+   * tables, a row that goes makes it pass over another: rows it lacks are then not taken for gone.
+   *
+   * @param isLast they are, as no dump seems to be left in peace
+   */
+  correct(link: string, seen: DeviceRows, isLast: boolean): Belief {
+    const believed = this.#devices.get(link);
+    const noted = this.#noted.get(link);
+    this.#noted.delete(link);
+    // The device is another one by now.
+    if (believed === undefined || noted === undefined) return 'right';
+    const verdicts = [
+      correctTable(believed.neighbours, seen.neighbours, noted, isLast, (a, b) => a === b),
+      correctTable(believed.forwardings, seen.forwardings, noted, isLast, isSameForwarding),
+    ];
+    if (verdicts.includes('disturbed')) return 'disturbed';
+    return verdicts.includes('corrected') ? 'corrected' : 'right';
+  }
+
+  /** Ops that are on their way to the kernel. */
+  writing(ops: readonly RowOp[]): void {
+    if (this.#noted.size > 0) for (const op of ops) this.#note(op);
   }
 
   /** Looks at a device of another view of the kernel; neither may be changed afterwards. */
@@ -48,9 +98,11 @@ export class KernelRows {
   /** The device is gone, or new, and its rows with it. */
   clearDevice(link: string): void {
     this.#devices.delete(link);
+    this.#noted.delete(link);
   }
 
   done(op: RowOp): void {
+    this.#note(op);
     let device = this.#devices.get(op.link);
     if (device === undefined) {
       device = { neighbours: new Map(), forwardings: new Map() };
@@ -74,11 +126,38 @@ export class KernelRows {
         return;
     }
   }
+
+  #note(op: RowOp): void {
+    this.#noted.get(op.link)?.add('ip' in op ? op.ip : op.mac);
+  }
 }
 
-interface Device {
-  readonly neighbours: Map<string, string>;
-  readonly forwardings: Map<string, Forwarding>;
+/** Corrects what is believed of one table. */
+function correctTable<T>(
+  believed: Map<string, T>,
+  seen: ReadonlyMap<string, T>,
+  noted: ReadonlySet<string>,
+  isLast: boolean,
+  isSame: (a: T, b: T) => boolean,
+): Belief {
+  let belief: Belief = 'right';
+  for (const [key, value] of seen) {
+    const before = believed.get(key);
+    if ((before !== undefined && isSame(before, value)) || noted.has(key)) continue;
+    believed.set(key, value);
+    belief = 'corrected';
+  }
+  for (const key of believed.keys()) {
+    if (seen.has(key) || noted.has(key)) continue;
+    if (noted.size > 0 && !isLast) return 'disturbed';
+    believed.delete(key);
+    belief = 'corrected';
+  }
+  return belief;
+}
+
+function isSameForwarding(a: Forwarding, b: Forwarding): boolean {
+  return a.vtep === b.vtep && a.isStatic === b.isStatic;
 }
 
 const NO_NEIGHBOURS: ReadonlyMap<string, string> = new Map();

@@ -107,7 +107,7 @@ export class ModelKernel {
     for (const [name, { kind, neighbours, forwardings }] of this.links ?? []) {
       if (kind !== 'vxlan') continue;
       const ways = [...forwardings].map(([mac, vtep]) => [mac, { vtep, isStatic: true }] as const);
-      rows.setDevice(name, new Map(neighbours), new Map(ways));
+      rows.setDevice(name, { neighbours: new Map(neighbours), forwardings: new Map(ways) });
     }
     return rows;
   }

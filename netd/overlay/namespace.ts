@@ -21,6 +21,7 @@ export class Namespace implements Disposable {
   /** For messages that make links in it. */
   readonly fd: number;
   readonly rtnetlink: Rtnetlink;
+  #observer: Rtnetlink | undefined;
   readonly #id: string;
   #monitor: Disposable | undefined;
 
@@ -50,6 +51,12 @@ export class Namespace implements Disposable {
   /** This process's own way to it, whatever its name leads to. */
   get #self(): string {
     return `/proc/self/fd/${this.fd}`;
+  }
+
+  /** For long dumps, beside which requests go on. @throws KernelError */
+  get observer(): Rtnetlink {
+    this.#observer ??= Rtnetlink.open(this.#self);
+    return this.#observer;
   }
 
   /** Runs `f` inside. */
@@ -93,6 +100,7 @@ export class Namespace implements Disposable {
     this.#monitor?.[Symbol.dispose]();
     this.#monitor = undefined;
     this.rtnetlink[Symbol.dispose]();
+    this.#observer?.[Symbol.dispose]();
     try {
       closeSync(this.fd);
     } catch (error) {

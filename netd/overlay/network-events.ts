@@ -5,14 +5,14 @@ import type { KernelRow, OverlayNetwork } from './network.ts';
 const AF_BRIDGE = 7;
 
 /** What a notification asks for. */
-export type Due = 'links' | 'full' | undefined;
+export type Due = 'links' | 'rows' | 'all' | undefined;
 
 /**
  * What is to be looked at after the kernel told of a change in a network's namespace. Our own changes are told too: those of
  * rows, which come by the thousand, ask for nothing as long as they say what is wanted.
  */
 export function dueAfter(event: KernelEvent | 'overrun', network: OverlayNetwork): Due {
-  if (event === 'overrun') return 'full';
+  if (event === 'overrun') return 'all';
   switch (event.topic) {
     case 'link':
     case 'address':
@@ -22,7 +22,7 @@ export function dueAfter(event: KernelEvent | 'overrun', network: OverlayNetwork
     case 'neighbor': {
       const link = network.linkOf(event.ifindex);
       const row = link === undefined ? undefined : rowOf(event);
-      return link === undefined || row === undefined || network.isAsWanted(link, row) ? undefined : 'full';
+      return link === undefined || row === undefined || network.isAsWanted(link, row) ? undefined : 'rows';
     }
   }
 }

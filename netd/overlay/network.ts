@@ -18,6 +18,7 @@ import type { ObservedNamespace } from './observed.ts';
 import { isDestructive, type OverlayOp, opText } from './op.ts';
 import { planNetwork, planRows, type Wanted } from './plan.ts';
 import { parseCidr } from './subnets.ts';
+import { sweepRows } from './sweep-rows.ts';
 import { localAddresses, type OverlayView, type Underlay, viewOf } from './view.ts';
 import { type PeerRow, Winners } from './winners.ts';
 
@@ -70,9 +71,10 @@ export class OverlayNetwork {
   #winners: Winners;
   #hold: Hold | undefined = undefined;
   #rowsBefore = 0;
-  /** What the next pass has to look at. */
-  #isFullDue = true;
+  /** What the next pass has to do besides: look at links; compare all rows with what is believed; look at all rows first. */
   #isLinksDue = true;
+  #isAllDue = true;
+  #isRowsDue = true;
   #dirty = new Set<string>();
   #settled: Settled | undefined;
   #refusal: string | undefined;
@@ -80,6 +82,8 @@ export class OverlayNetwork {
   #adoption: { readonly repairs: number; readonly destructive: number } | undefined;
   #observed: ObservedNamespace | undefined;
   #names: ReadonlyMap<number, string> = new Map();
+  /** Names of the vxlan devices, by subnet. */
+  #vxlans: readonly string[] = [];
   #portFailures = new Map<string, string>();
   #findings: readonly Finding[] = [];
 
@@ -145,9 +149,9 @@ export class OverlayNetwork {
     this.#isLinksDue = true;
   }
 
-  /** Everything is to be compared with the kernel. */
-  demandFull(): void {
-    this.#isFullDue = true;
+  /** Links are to be compared with the kernel, and all rows with what is believed of it; `sweep` sees to the belief. */
+  demandAll(): void {
+    this.#isAllDue = true;
   }
 
   demandLinks(): void {
@@ -168,7 +172,7 @@ export class OverlayNetwork {
     this.#winners = new Winners(this.#ground());
     for (const row of rows) this.putRow(row);
     this.#rowsBefore = 0;
-    this.#isFullDue = true;
+    this.#isAllDue = true;
   }
 
   /** Whether time alone may change what is held. */
@@ -188,8 +192,7 @@ export class OverlayNetwork {
 
   /** Whether a row of one of our devices, of which the kernel told, says what we want. */
   isAsWanted(link: string, row: KernelRow): boolean {
-    const view = this.view();
-    const subnet = typeof view === 'string' ? -1 : view.segments.findIndex(({ vxlan }) => vxlan.name === link);
+    const subnet = this.#vxlans.indexOf(link);
     if (subnet < 0) return true;
     const isThere = !row.isGone && row.isStatic;
     if (row.kind === 'neighbour') {
@@ -213,23 +216,30 @@ export class OverlayNetwork {
     const view = this.view();
     this.#refusal = typeof view === 'string' ? view : undefined;
     if (typeof view === 'string') return;
+    const isRows = this.#isRowsDue;
     // What was held goes all at once, and no event tells of it.
-    const isFull = this.#isFullDue || this.isHoldOver();
-    const isLinks = isFull || this.#isLinksDue;
+    let isAll = isRows || this.#isAllDue || this.isHoldOver();
+    const isLinks = isAll || this.#isLinksDue;
     if (!isLinks && this.#dirty.size === 0) return;
-    this.#isFullDue = false;
     this.#isLinksDue = false;
+    this.#isAllDue = false;
+    this.#isRowsDue = false;
+    this.#vxlans = view.segments.map(({ vxlan }) => vxlan.name);
     try {
+      const before = this.#observed;
       if (isLinks) this.#observed = await this.#look();
-      if (isFull && this.#observed !== undefined) await this.#lookAtRows(view, this.#observed);
-      const { ops, isExpected } = this.#plan(view, isLinks, isFull);
+      if (this.#observed !== undefined && (isRows || this.#isOtherDevice(before))) {
+        isAll = true;
+        await this.#lookAtRows(this.#observed);
+      }
+      const { ops, isExpected } = this.#plan(view, isLinks, isAll);
       const failures = await apply(this.#scene, ops);
       if (isLinks && ops.length > 0) this.#observed = await this.#look();
       this.#record(view, ops, failures, startMs);
-      this.#recordDrift(view, ops, failures, isFull, isExpected);
+      this.#recordDrift(view, ops, failures, isAll, isExpected);
     } catch (error) {
       // The kernel did not answer, or lost answers: what there is must be looked at again.
-      this.#isFullDue = true;
+      this.#isRowsDue = true;
       const reason = errorText(error);
       this.#deps.logger.warn({ err: error }, 'overlay pass failed');
       this.#last = { ...this.#base(startMs, 0), failures: [{ op: 'observe', reason }], linkFailure: reason };
@@ -237,24 +247,52 @@ export class OverlayNetwork {
   }
 
   /**
+   * Compares what is believed of the rows with the kernel, beside the passes: a change need not wait for ten thousand rows.
+   *
+   * @returns whether they differ: a pass is then due
+   * @throws KernelError
+   */
+  async sweep(): Promise<boolean> {
+    const { namespace, rows } = this.#scene;
+    // Before there is a belief, or when it was given up, the next pass looks for itself.
+    if (namespace === undefined || this.#isRowsDue) return false;
+    const devices = [...rows.devices].flatMap((name) => this.#observed?.links.get(name) ?? []);
+    if (await sweepRows(namespace.observer, rows, devices)) return false;
+    this.demandAll();
+    return true;
+  }
+
+  /**
    * Nothing here waits: rows may vanish at any moment, and whether those that vanished are to be taken away is decided
    * with the same rows in view.
    */
-  #plan(view: OverlayView, isLinks: boolean, isFull: boolean) {
+  #plan(view: OverlayView, isLinks: boolean, isAll: boolean) {
     const wasHeld = this.#hold !== undefined;
     const hold = this.#nextHold();
     const isReleased = wasHeld && hold === undefined;
     // A hold that ended since the pass began is for the next one, which looks at all rows.
-    if (!isReleased || isFull) this.#hold = hold;
+    if (!isReleased || isAll) this.#hold = hold;
     const dirty = this.#dirty;
     this.#dirty = new Set();
     this.#rowsBefore = this.#winners.size;
     const wanted = this.#wanted(view);
     const { rows } = this.#scene;
-    const rowOps = planRows(wanted, rows, dirty);
-    const expected = new Set(rowOps.map(opText));
-    const ops = isLinks ? planNetwork(wanted, this.#observed, rows, isFull ? 'all' : dirty) : rowOps;
-    return { ops, isExpected: (op: OverlayOp) => isReleased || expected.has(opText(op)) };
+    const ops = isLinks
+      ? planNetwork(wanted, this.#observed, rows, isAll ? 'all' : dirty)
+      : planRows(wanted, rows, dirty);
+    if (!isAll || isReleased) return { ops, isExpected: () => true };
+    const expected = new Set(planRows(wanted, rows, dirty).map(opText));
+    return { ops, isExpected: (op: OverlayOp) => expected.has(opText(op)) };
+  }
+
+  /** A device with the name of one we knew: what is believed of its rows was about another. */
+  #isOtherDevice(before: ObservedNamespace | undefined): boolean {
+    if (before === undefined) return false;
+    const indexOf = (observed: ObservedNamespace | undefined, name: string) => observed?.links.get(name)?.index;
+    return this.#vxlans.some((name) => {
+      const index = indexOf(this.#observed, name);
+      return index !== undefined && index !== indexOf(before, name);
+    });
   }
 
   /** Lets go of the network and leaves everything as it is. */
@@ -272,10 +310,10 @@ export class OverlayNetwork {
     return observed;
   }
 
-  async #lookAtRows(view: OverlayView, observed: ObservedNamespace): Promise<void> {
+  async #lookAtRows(observed: ObservedNamespace): Promise<void> {
     const { namespace } = this.#scene;
     if (namespace === undefined) return;
-    const devices = view.segments.flatMap(({ vxlan }) => observed.links.get(vxlan.name) ?? []);
+    const devices = this.#vxlans.flatMap((name) => observed.links.get(name) ?? []);
     this.#scene.rows = await observeRows(namespace.rtnetlink, devices);
   }
 
@@ -298,7 +336,7 @@ export class OverlayNetwork {
     }
     const isNews = linkFailure !== undefined && linkFailure !== this.#last?.linkFailure;
     this.#last = { ...this.#base(startMs, ops.length), failures: told, linkFailure };
-    if (failures.size > 0) this.#isFullDue = true;
+    if (failures.size > 0) this.#isRowsDue = true;
     if (isNews) this.#deps.logger.error({ reason: linkFailure }, 'overlay network cannot be built');
     if (
       this.#settled === undefined &&
@@ -317,12 +355,12 @@ export class OverlayNetwork {
     view: OverlayView,
     ops: readonly OverlayOp[],
     failures: ReadonlyMap<OverlayOp, string>,
-    isFull: boolean,
+    isAll: boolean,
     expected: (op: OverlayOp) => boolean,
   ): void {
     const settled = settledOf(view);
     const strange = this.#settled === undefined ? [] : unexplained(ops, this.#settled, settled, expected);
-    this.#deps.drift.pass(this.#desired.id, this.#deps.clock.now(), isFull, strange, failures);
+    this.#deps.drift.pass(this.#desired.id, this.#deps.clock.now(), isAll, strange, failures);
     if (failures.size === 0) this.#settled = settled;
     if (strange.length === 0) return;
     const first = strange[0];

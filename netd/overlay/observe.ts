@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isErrno } from '#base/errors.ts';
 import type { LinkRow } from '../kernel/netlink/link-row.ts';
 import type { Rtnetlink } from '../kernel/rtnetlink.ts';
-import { type Forwarding, KernelRows } from './kernel-rows.ts';
+import { type DeviceRows, type Forwarding, KernelRows } from './kernel-rows.ts';
 import type { Namespace } from './namespace.ts';
 import type { ObservedLink, ObservedNamespace } from './observed.ts';
 import { NAMESPACE_SYSCTLS } from './plan-links.ts';
@@ -30,22 +30,25 @@ export async function observe(namespace: Namespace): Promise<ObservedNamespace> 
   return { isNamed: namespace.isNamed(), links, sysctls: namespace.inside(readSysctls) };
 }
 
-/** The rows of these vxlan devices, in two dumps each. @throws KernelError */
+/** The rows of these vxlan devices. @throws KernelError */
 export async function observeRows(rtnetlink: Rtnetlink, vxlans: readonly ObservedLink[]): Promise<KernelRows> {
   const rows = new KernelRows();
-  for (const { name, index } of vxlans) {
-    const neighbours = new Map<string, string>();
-    for (const { ip, mac, isStatic } of await rtnetlink.neighbors(index)) {
-      if (ip !== undefined && mac !== undefined && isStatic) neighbours.set(ip, mac);
-    }
-    const forwardings = new Map<string, Forwarding>();
-    for (const { ip, mac, isStatic, isMaster } of await rtnetlink.fdb(index)) {
-      // Rows of the bridge have no destination.
-      if (ip !== undefined && mac !== undefined && !isMaster) forwardings.set(mac, { vtep: ip, isStatic });
-    }
-    rows.setDevice(name, neighbours, forwardings);
-  }
+  for (const { name, index } of vxlans) rows.setDevice(name, await observeDevice(rtnetlink, index));
   return rows;
+}
+
+/** The rows of a vxlan device, in two dumps. @throws KernelError */
+export async function observeDevice(rtnetlink: Rtnetlink, ifindex: number): Promise<DeviceRows> {
+  const neighbours = new Map<string, string>();
+  for (const { ip, mac, isStatic } of await rtnetlink.neighbors(ifindex)) {
+    if (ip !== undefined && mac !== undefined && isStatic) neighbours.set(ip, mac);
+  }
+  const forwardings = new Map<string, Forwarding>();
+  for (const { ip, mac, isStatic, isMaster } of await rtnetlink.fdb(ifindex)) {
+    // Rows of the bridge have no destination.
+    if (ip !== undefined && mac !== undefined && !isMaster) forwardings.set(mac, { vtep: ip, isStatic });
+  }
+  return { neighbours, forwardings };
 }
 
 function vxlanOf({ vxlan }: LinkRow): ObservedLink['vxlan'] {

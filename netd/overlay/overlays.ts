@@ -93,6 +93,8 @@ class NodeOverlays implements Overlays {
   readonly #networks = new Map<string, OverlayNetwork>();
   readonly #waiters = new Map<string, (() => void)[]>();
   readonly #reconciler: Reconciler;
+  /** Rows of networks compared with the kernel, beside the passes; one network at a time is soon enough. */
+  readonly #sweeps: Reconciler;
   readonly #tick: NodeJS.Timeout;
   /** Whether the VTEP is ours decides what devices are like: no pass before it is known. */
   #hostSeen: Promise<void> = Promise.resolve();
@@ -131,6 +133,14 @@ class NodeOverlays implements Overlays {
       concurrency: CONCURRENCY,
       retryMs: RETRY_MS,
     });
+    this.#sweeps = createReconciler({
+      pass: async (id) => {
+        if (await this.#networks.get(id)?.sweep()) this.#reconciler.mark(id);
+      },
+      onError: (network, err) => logger.warn({ network, err }, 'rows cannot be compared with the kernel; trying again'),
+      concurrency: 1,
+      retryMs: RETRY_MS,
+    });
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#tick.unref();
   }
@@ -156,7 +166,7 @@ class NodeOverlays implements Overlays {
     this.#publish();
     for (const network of this.#networks.values()) {
       if (tables !== undefined) this.#feed.load(network, tables);
-      network.demandFull();
+      network.demandAll();
       this.#reconciler.mark(network.desired.id);
     }
   };
@@ -216,7 +226,7 @@ class NodeOverlays implements Overlays {
     clearInterval(this.#tick);
     this.#life[Symbol.dispose]();
     this.#endWatch();
-    await this.#reconciler.stop();
+    await Promise.all([this.#reconciler.stop(), this.#sweeps.stop()]);
     for (const network of this.#networks.values()) network.close();
     for (const waiters of this.#waiters.values()) for (const wake of waiters) wake();
     this.#networks.clear();
@@ -284,10 +294,11 @@ class NodeOverlays implements Overlays {
     const network = this.#networks.get(networkId);
     const due = network && dueAfter(event, network);
     if (network === undefined || due === undefined) return;
-    if (due === 'full') network.demandFull();
-    else network.demandLinks();
     if (event !== 'overrun' && event.topic === 'link' && event.isRemoval) this.sweep();
     // Changes come in swarms, our own too: one look for all.
+    if (due !== 'links') this.#sweeps.mark(networkId, DEBOUNCE_MS);
+    if (due === 'rows') return;
+    network.demandLinks();
     this.#reconciler.mark(networkId, DEBOUNCE_MS);
   }
 
@@ -300,6 +311,7 @@ class NodeOverlays implements Overlays {
     if (network === undefined && !isNamespace(this.#path(networkId))) return;
     await endNamespace(this.#path(networkId), network?.namespace, this.#logger);
     this.#drift.forget(networkId);
+    this.#sweeps.forget(networkId);
     this.#networks.delete(networkId);
     this.#logger.info({ network: networkId }, 'overlay network ended on this node');
   }
@@ -367,7 +379,8 @@ class NodeOverlays implements Overlays {
     for (const network of this.#networks.values()) {
       const isNamed = network.namespace?.isNamed() ?? true;
       const isHoldOver = network.isHoldOver();
-      if (isFullDue || isHoldOver) network.demandFull();
+      if (isFullDue || isHoldOver) network.demandAll();
+      if (isFullDue) this.#sweeps.mark(network.desired.id);
       if (!isNamed) network.demandLinks();
       if (isFullDue || isHoldOver || !isNamed) this.#reconciler.mark(network.desired.id);
     }

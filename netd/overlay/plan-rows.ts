@@ -90,9 +90,9 @@ class Planner {
   judgeForwarding(link: string, mac: string): void {
     const has = this.#kernel.forwardings(link).get(mac);
     const wanted = this.#wanted.winners.forwarding(this.#wanted.vxlans.indexOf(link), mac);
+    if (wanted !== undefined && has?.vtep === wanted.vtep && has.isStatic) return;
     const key = `${link} ${mac}`;
     if (wanted !== undefined) {
-      if (has?.vtep === wanted.vtep && has.isStatic) return;
       this.#fdbAdds.set(key, { kind: 'fdb-replace', link, mac, vtep: wanted.vtep });
     } else if (has?.isStatic && !this.#wanted.holdDeletes) {
       // A learned row goes by itself, and does no harm where none is wanted.

@@ -54,8 +54,8 @@ export class Winners {
   readonly #byIp = new Map<string, PeerRow[]>();
   readonly #refused = new Map<string, Refusal>();
   readonly #winners = new Map<string, Winner>();
-  /** Addresses by subnet and hardware address: the forwarding table knows only those. */
-  readonly #byMac = new Map<string, Set<string>>();
+  /** Winners of each subnet by hardware address: the forwarding table knows only those. Mostly one, and the latest first. */
+  readonly #byMac: Map<string, Winner[]>[] = [];
   readonly #contested = new Set<string>();
 
   constructor(ground: Ground) {
@@ -119,12 +119,7 @@ export class Winners {
 
   /** Where frames to a hardware address go: after the latest row, should several addresses share it. */
   forwarding(subnet: number, mac: string): Winner | undefined {
-    let latest: Winner | undefined;
-    for (const ip of this.#byMac.get(macKey(subnet, mac)) ?? []) {
-      const one = this.#winners.get(ip);
-      if (one !== undefined && (latest === undefined || isLater(one.row, latest.row))) latest = one;
-    }
-    return latest;
+    return this.#byMac[subnet]?.get(mac)?.[0];
   }
 
   /** Rows not acted upon, with the reason. */
@@ -184,17 +179,26 @@ export class Winners {
     if (claims.size > 1) this.#contested.add(ip);
     if (winner === undefined) return;
     this.#winners.set(ip, winner);
-    const key = macKey(winner.subnet, winner.mac);
-    const sharers = this.#byMac.get(key);
-    if (sharers === undefined) this.#byMac.set(key, new Set([ip]));
-    else sharers.add(ip);
+    this.#noteMac(winner);
   }
 
-  #forgetMac({ subnet, mac, ip }: Winner): void {
-    const key = macKey(subnet, mac);
-    const sharers = this.#byMac.get(key);
-    sharers?.delete(ip);
-    if (sharers?.size === 0) this.#byMac.delete(key);
+  #noteMac(winner: Winner): void {
+    const { subnet, mac } = winner;
+    this.#byMac[subnet] ??= new Map();
+    const sharers = this.#byMac[subnet].get(mac);
+    if (sharers === undefined) {
+      this.#byMac[subnet].set(mac, [winner]);
+      return;
+    }
+    const before = sharers.findIndex(({ row }) => isLater(winner.row, row));
+    sharers.splice(before < 0 ? sharers.length : before, 0, winner);
+  }
+
+  #forgetMac(winner: Winner): void {
+    const { subnet, mac } = winner;
+    const sharers = this.#byMac[subnet]?.get(mac) ?? [];
+    sharers.splice(sharers.indexOf(winner), 1);
+    if (sharers.length === 0) this.#byMac[subnet]?.delete(mac);
   }
 }
 
@@ -235,8 +239,4 @@ function onlyInOne(a: ReadonlySet<string>, b: ReadonlySet<string>): string[] {
 
 function sameSubnets(a: readonly Cidr[], b: readonly Cidr[]): boolean {
   return a.length === b.length && a.every((one, i) => one.address === b[i]?.address && one.length === b[i]?.length);
-}
-
-function macKey(subnet: number, mac: string): string {
-  return `${subnet} ${mac}`;
 }
