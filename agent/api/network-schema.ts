@@ -188,7 +188,7 @@ export const pathSchema = z.object({
   from: z.object({ name: text, places: z.array(z.object({ network: text, address: text })) }),
   to: text,
   name: z.nullable(hop),
-  walks: z.array(z.object({ address: text, network: maybeText, hops: z.array(hop) })),
+  walks: z.array(z.object({ address: text, names: texts, network: maybeText, hops: z.array(hop) })),
   notWalked: texts,
   fault: z.nullable(z.object({ address: maybeText, hop })),
 }) satisfies Schema<documents.PathDocument>;

@@ -38,7 +38,7 @@ const BROKEN = networkOf(1, 2, {
   ],
   rows: { known: 6, wanted: 4, programmed: 0, refused: { 'bad-mac': 2 }, contested: [] },
   findings: [{ level: 'warning', code: 'underlay-mtu', text: 'full packets need 1500 bytes, and eth0 carries 1400' }],
-  hold: 'not-in-sync',
+  hold: 'catching-up',
   adoption: { repairs: 3, destructive: 1 },
   lastPass: { at: ago(SECOND), tookMs: 12.7, ops: 2, failures: [{ op: 'ip link set ndb up', reason: 'EPERM' }] },
   drifted: 4,
@@ -117,10 +117,13 @@ const PATH: PathDetail = {
     step: 'name',
     place: 'container',
     verdict: 'ok',
-    found: 'db is 10.0.1.9 (db.1), by network shop (searched: shop)',
+    found: 'db is 10.0.1.9, 10.0.1.10, by network shop (searched: shop)',
     mend: null,
   },
-  walks: [{ address: '10.0.1.9', network: 'shop', hops: HOPS }],
+  walks: [
+    { address: '10.0.1.9', names: ['db.1'], network: 'shop', hops: HOPS },
+    { address: '10.0.1.10', names: [], network: 'shop', hops: [HOPS[0]] },
+  ],
   notWalked: [],
   fault: { address: '10.0.1.9', hop: HOPS[2] },
 };
@@ -191,7 +194,7 @@ describe('netd inspect networks, dns, drift, path', () => {
     expect((await netd(['inspect', 'networks', 'back'])).out).not.toContain('shop');
     expect(JSON.parse((await netd(['inspect', 'networks', 'back', '--json'])).out)).toMatchObject({
       schemaVersion: 1,
-      networks: [{ name: 'back', hold: 'not-in-sync' }],
+      networks: [{ name: 'back', hold: 'catching-up' }],
     });
     expect(await netd(['inspect', 'networks', 'nothing'])).toMatchObject({
       status: 1,

@@ -18,6 +18,13 @@ const ENDPOINT_COLUMNS = [
 
 const PEER_COLUMNS = [{ title: 'HOST' }, { title: 'ADDRESSES' }, { title: 'NODE', min: 12 }] as const;
 
+/** Why rows are held, in words. */
+const HOLDS: Readonly<Record<string, string>> = {
+  'no-gossip': 'there is no gossip to say what is gone',
+  'catching-up': 'this node has just begun to listen to the others',
+  'suddenly-empty': 'the last other node went, perhaps only for a moment',
+};
+
 const STATE_PAINT: Readonly<Record<OverlayStateName, keyof Palette>> = {
   waiting: 'yellow',
   ready: 'green',
@@ -65,7 +72,11 @@ function factRows(network: NetworkDetailFact, at: string, palette: Palette): Row
     list.push({ label: 'Refused', text: `rows not acted upon: ${text}`, paint: palette.yellow });
   }
   if (hold !== null)
-    list.push({ label: 'Held', text: `rows that vanish are kept for now: ${hold}`, paint: palette.yellow });
+    list.push({
+      label: 'Held',
+      text: `rows that vanish are kept for now: ${HOLDS[hold] ?? hold}`,
+      paint: palette.yellow,
+    });
   list.push(...passRows(network, at, palette));
   if (adoption !== null && adoption.repairs > 0) {
     list.push({

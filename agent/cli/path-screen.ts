@@ -3,14 +3,6 @@ import { type Palette, type Row, rows, type Screen, wrap } from './text.ts';
 
 type Hop = PathDocument['walks'][number]['hops'][number];
 
-const PLACES: Readonly<Record<Hop['place'], string>> = {
-  container: 'in the container',
-  overlay: 'in the network',
-  host: 'on the host',
-  gossip: 'by gossip',
-  target: 'in its container',
-};
-
 /** A sign that also stands out without colour. */
 const SIGNS: Readonly<Record<Hop['verdict'], readonly [sign: string, paint: keyof Palette]>> = {
   ok: ['ok', 'green'],
@@ -21,7 +13,10 @@ const SIGNS: Readonly<Record<Hop['verdict'], readonly [sign: string, paint: keyo
 const SIGN_WIDTH = 4;
 const STEP_WIDTH = 18;
 
-/** `netd inspect path`: every hop with what was found there, and the first thing that is wrong. */
+/**
+ * `netd inspect path`: every hop with what was found there, and the first thing that is wrong. What several addresses have in
+ * common is told with the first.
+ */
 export function pathScreen({ from, to, name, walks, notWalked, fault }: PathDocument, screen: Screen): string {
   const places = from.places.map(({ network, address }) => `${address} on ${network}`).join(', ');
   const head: Row[] = [
@@ -30,18 +25,23 @@ export function pathScreen({ from, to, name, walks, notWalked, fault }: PathDocu
   ];
   const blocks = [rows(head, screen)];
   if (name !== null) blocks.push(hopLines(name, screen));
-  for (const { address, network, hops } of walks) {
-    const title = screen.palette.bold(`${address}${network === null ? '' : ` on network ${network}`}`);
-    blocks.push([title, ...hops.flatMap((hop) => hopLines(hop, screen))]);
+  const shown = new Set<string>();
+  for (const { address, names, network, hops } of walks) {
+    const called = names.length === 0 ? '' : `: ${names.join(', ')}`;
+    const title = screen.palette.bold(`${address}${network === null ? '' : ` on network ${network}`}${called}`);
+    const fresh = hops.filter(({ step, found, verdict }) => verdict !== 'ok' || !shown.has(`${step} ${found}`));
+    for (const { step, found } of hops) shown.add(`${step} ${found}`);
+    const lines = fresh.length > 0 ? fresh.flatMap((hop) => hopLines(hop, screen)) : ['as above'];
+    blocks.push([title, ...lines]);
   }
   if (notWalked.length > 0) blocks.push([`Not walked: ${notWalked.join(', ')}; ask for one of them.`]);
   blocks.push(verdictLines(fault, screen));
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function hopLines({ step, place, verdict, found }: Hop, { palette, width }: Screen): string[] {
+function hopLines({ step, verdict, found }: Hop, { palette, width }: Screen): string[] {
   const [sign, paint] = SIGNS[verdict];
-  const lines = wrap(`${found} (${PLACES[place]})`, width - SIGN_WIDTH - STEP_WIDTH);
+  const lines = wrap(found, width - SIGN_WIDTH - STEP_WIDTH);
   const label = step.replaceAll('-', ' ').padEnd(STEP_WIDTH);
   const pad = ' '.repeat(SIGN_WIDTH + STEP_WIDTH);
   return lines.map((line, i) => {

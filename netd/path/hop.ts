@@ -41,6 +41,8 @@ export type HopStep = (typeof HOP_STEPS)[number];
 /** The way to one address. */
 export interface Walk {
   readonly address: string;
+  /** What the address is called on that network. */
+  readonly names: readonly string[];
   /** Name of the network it goes through; null if none does. */
   readonly network: string | null;
   readonly hops: readonly Hop[];

@@ -34,11 +34,8 @@ export function nameHop(
   const searched = explanation.searched.join(', ') || 'none';
   if (outcome.kind === 'addresses') {
     const addresses = outcome.addresses.map(({ address }) => address);
-    const text = outcome.addresses.map(({ address, endpoints }) => `${address}${behind(endpoints)}`).join('; ');
-    return {
-      name: ok('name', 'container', `${asked} is ${text}, by network ${outcome.network} (searched: ${searched})`),
-      addresses,
-    };
+    const text = `${asked} is ${addresses.join(', ')}, by network ${outcome.network} (searched: ${searched})`;
+    return { name: ok('name', 'container', text), addresses };
   }
   if (known.length === 0) return undefined;
   const shared = elsewhere.filter(({ network }) => origin.networks.some(({ name }) => name === network));
@@ -50,9 +47,5 @@ export function nameHop(
   const networks = [...new Set(elsewhere.map(({ network }) => network))].join(', ');
   const found = `${origin.name} finds no ${asked} on its networks (${searched}); it is on network ${networks}`;
   const mend = `Put both on one network: "docker service update --network-add ${elsewhere[0]?.network} …" for the service of ${origin.name}.`;
-  return { name: wrong('name', 'container', found, mend), addresses: known };
-}
-
-function behind(endpoints: readonly { readonly name: string }[]): string {
-  return endpoints.length === 0 ? '' : ` (${endpoints.map(({ name }) => name).join(', ')})`;
+  return { name: wrong('name', 'container', found, mend), addresses: [] };
 }

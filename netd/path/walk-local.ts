@@ -8,15 +8,14 @@ import { portHop } from './walk-namespace.ts';
 
 /** The address is one of this host: the rest of the way is another port of the bridge, and the container behind it. */
 export function walkLocal(
-  { address, target, gossip }: WalkFacts,
+  { address, target }: WalkFacts,
   { local }: WantedWay,
   view: OverlayView,
   { links, neighbours }: OverlayFacts,
   segment: Segment,
 ): Hop[] {
   if (local === undefined) return [];
-  const called = gossip.names.length === 0 ? '' : ` (${gossip.names.join(', ')})`;
-  const hops = [ok('row', 'overlay', `${address}${called} is on this host`)];
+  const hops = [ok('row', 'overlay', `${address} is on this host`)];
   const stale = neighbours.get(address);
   if (stale !== undefined) {
     const found = `${segment.vxlan.name} answers for ${address} with ${stale}, and takes its packets away from the container here`;

@@ -52,10 +52,9 @@ function rowHop(
   { winner, claims, hold }: WantedWay,
   { neighbours }: OverlayFacts,
 ): Hop {
-  const called = gossip.names.length === 0 ? '' : ` (${gossip.names.join(', ')})`;
   if (winner !== undefined) {
     const hosts = new Set(claims.filter(({ refusal }) => refusal === undefined).map(({ row }) => row.value.tunnelIp));
-    const text = `${address}${called} is at ${winner.mac} on host ${winner.vtep}, says node ${winner.row.owner}`;
+    const text = `${address} is at ${winner.mac} on host ${winner.vtep}, says node ${winner.row.owner}`;
     if (hosts.size <= 1) return ok('row', 'gossip', text);
     const found = `${text}, the latest; ${[...hosts].filter((one) => one !== winner.vtep).join(', ')} claims it too`;
     return wrong(
@@ -67,7 +66,7 @@ function rowHop(
   }
   const [refused] = claims;
   if (refused?.refusal !== undefined) {
-    const found = `node ${refused.row.owner} says that ${address}${called} is on host ${refused.row.value.tunnelIp}; that is not followed: ${REFUSALS[refused.refusal]}`;
+    const found = `node ${refused.row.owner} says that ${address} is on host ${refused.row.value.tunnelIp}; that is not followed: ${REFUSALS[refused.refusal]}`;
     return wrong('row', 'gossip', found, `Look at netd or Docker on node ${refused.row.owner}.`);
   }
   if (!gossip.isRunning) {
@@ -82,10 +81,10 @@ function rowHop(
     ? `; the kernel keeps an old way to it${hold === undefined ? '' : ` (${hold})`}`
     : '';
   if (hold === 'catching-up') {
-    const found = `no node has said yet where ${address}${called} is: this node has just begun to listen, and is still being told${kept}`;
+    const found = `no node has said yet where ${address} is: this node has just begun to listen, and is still being told${kept}`;
     return wrong('row', 'gossip', found, 'Wait a minute; if it lasts, see "netd inspect gossip".');
   }
-  const found = `no node says where ${address}${called} is${kept}`;
+  const found = `no node says where ${address} is${kept}`;
   return wrong(
     'row',
     'gossip',

@@ -13,8 +13,8 @@ import { walkUnderlay } from './walk-underlay.ts';
  * that cannot be looked at, because something before them is not there, are left out.
  */
 export function walk(facts: WalkFacts): Walk {
-  const { address, network } = facts;
-  return { address, network: network?.name ?? null, hops: hopsOf(facts) };
+  const { address, network, gossip } = facts;
+  return { address, names: gossip.names, network: network?.name ?? null, hops: hopsOf(facts) };
 }
 
 function hopsOf(facts: WalkFacts): Hop[] {
