@@ -17,15 +17,18 @@ export async function main(random: Random = Math.random): Promise<void> {
 /** Runs the daemon until SIGTERM or SIGINT; a second signal ends it at once. */
 async function startAgent(config: AgentConfig, random: Random): Promise<number> {
   // Loaded only by the daemon: a command line should answer at once.
-  const [{ Agent }, { createLogger }, { useNativeDirectory }, { hostname }, { getFips }] = await Promise.all([
-    import('./agent.ts'),
-    import('#base/log.ts'),
-    import('#netd/kernel/native.ts'),
-    import('node:os'),
-    import('node:crypto'),
-  ]);
+  const [{ Agent }, { createLogger }, { useNativeDirectory }, { returnLargeMemory }, { hostname }, { getFips }] =
+    await Promise.all([
+      import('./agent.ts'),
+      import('#base/log.ts'),
+      import('#netd/kernel/native.ts'),
+      import('#netd/kernel/allocator.ts'),
+      import('node:os'),
+      import('node:crypto'),
+    ]);
   const log = createLogger(config.logLevel);
   useNativeDirectory(config.stateDir);
+  if (!returnLargeMemory()) log.debug('the C library does not take settings; more memory may be kept');
   const told = new AbortController();
   const onSignal = (name: string) => {
     if (told.signal.aborted) process.exit(1);

@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'n
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
 
 /**
  * Builds dist/netd: the sources bundled to one script, the script put into a copy of the Node this project pins (Node's
@@ -69,7 +70,14 @@ async function bundleSources(): Promise<void> {
 async function makeExecutable(): Promise<void> {
   const config = `${executable}.sea.json`;
   const assets = nativeParts();
-  const seaConfig = { main: bundle, output: blob, disableExperimentalSEAWarning: true, useCodeCache: true, assets };
+  const seaConfig = {
+    main: bundle,
+    output: blob,
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    execArgv: RUNTIME_FLAGS,
+    assets,
+  };
   await writeFile(config, JSON.stringify(seaConfig));
   await run(process.execPath, ['--experimental-sea-config', config]);
   const unfinished = `${executable}.new`;

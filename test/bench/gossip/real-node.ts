@@ -2,6 +2,7 @@ import { createLogger } from '#base/log.ts';
 import { GOSSIP_SUBSYSTEM, keyringOf, keySetOf } from '#netd/gossip/keys/keyring.ts';
 import { startGossip } from '#netd/gossip/node.ts';
 import type { Address } from '#netd/gossip/wire/swim-message.ts';
+import { returnLargeMemory } from '#netd/kernel/allocator.ts';
 
 /** The node that is measured, in a process of its own: nothing but gossip, over real sockets. */
 
@@ -21,6 +22,9 @@ export interface Report {
   /** The longest turns since the last report, in processor time of the main thread. Zero when nobody watched. */
   readonly longestTurnMs: number;
 }
+
+// As agent/main.ts does.
+returnLargeMemory();
 
 let node: Awaited<ReturnType<typeof startGossip>> | undefined;
 let longestTurnMs = 0;
@@ -53,11 +57,11 @@ process.on('message', async (command: Command) => {
       break;
   }
   if (node === undefined) return;
-  const { rows, bulkSync, counters, peers } = node.view();
+  const { rows, bulkSync, counters, members } = node.summary();
   const report: Report = {
     address: node.address,
     name: node.name,
-    peers: peers.filter((peer) => peer.state === 'alive').length,
+    peers: members.alive,
     rows,
     backlogBytes: bulkSync.backlogBytes,
     counters,

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
 import { cpuSeconds, residentMiB } from '../process-facts.ts';
 import { Crowd, type CrowdSize } from './crowd.ts';
 import type { Command, Report } from './real-node.ts';
@@ -35,7 +36,10 @@ const COPIES = 8;
 /** @param steadyMs how long the quiet cluster is watched: whole rounds of bulk syncs make it exact */
 export async function measureScale(size: CrowdSize, steadyMs: number): Promise<Scale> {
   await using crowd = await Crowd.start(size, KEY);
-  const child = fork(join(import.meta.dirname, 'real-node.ts'), [], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'real-node.ts'), [], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [...RUNTIME_FLAGS],
+  });
   try {
     const { pid } = child;
     if (pid === undefined) throw new Error('the node did not start');
