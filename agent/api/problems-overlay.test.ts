@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NOT_JOINED, READY, task } from './facts.fixture.ts';
+import { ago, NOT_JOINED, NOW_MS, READY, SECOND, task } from './facts.fixture.ts';
 import { DRIFT, NETWORKS } from './network.fixture.ts';
 import type { NetworkSummaryFact, NetworksFact } from './network-facts.ts';
 import { overlayProblems } from './problems-overlay.ts';
@@ -7,7 +7,7 @@ import { overlayProblems } from './problems-overlay.ts';
 const [SHOP] = NETWORKS.networks;
 if (SHOP === undefined) throw new Error('unreachable: it has two');
 const problemsOf = (networks: Partial<NetworksFact>) =>
-  overlayProblems({ ...READY, networks: { ...NETWORKS, ...networks } });
+  overlayProblems({ ...READY, networks: { ...NETWORKS, ...networks } }, NOW_MS);
 const withShop = (changes: Partial<NetworkSummaryFact>) => ({ networks: [{ ...SHOP, ...changes }] });
 const duplicate = {
   level: 'warning',
@@ -18,7 +18,9 @@ const duplicate = {
 describe('problems of overlay networks', () => {
   it('are none where nothing is wrong', () => {
     expect(problemsOf({})).toEqual([]);
-    expect(overlayProblems({ ...NOT_JOINED, networks: { ...NETWORKS, driverProblem: 'no' } })).toEqual([]);
+    const open = DRIFT.open.map((one) => ({ ...one, since: ago(2 * SECOND) }));
+    expect(problemsOf({ drift: { ...DRIFT, open, recurring: [] } })).toEqual([]);
+    expect(overlayProblems({ ...NOT_JOINED, networks: { ...NETWORKS, driverProblem: 'no' } }, NOW_MS)).toEqual([]);
   });
 
   it.each<[string, Partial<NetworksFact>, string, RegExp]>([
@@ -75,7 +77,7 @@ describe('problems of overlay networks', () => {
   it('tell of an engine that looks for the driver elsewhere', () => {
     const err = 'error looking up network plugin netd: plugin "netd" not found';
     const tasks = [task(1, { state: 'preparing', err })];
-    expect(overlayProblems({ ...READY, tasks })).toMatchObject([
+    expect(overlayProblems({ ...READY, tasks }, NOW_MS)).toMatchObject([
       { severity: 'error', code: 'network-driver-not-found', mend: expect.stringContaining('/run/docker/plugins') },
     ]);
   });

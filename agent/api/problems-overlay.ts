@@ -3,15 +3,17 @@ import type { AgentFacts, Problem } from './view.ts';
 
 /** More of one kind than this say no more than the first. */
 const MOST_NAMED = 3;
+/** What the next passes mend nobody has to see. */
+const DRIFT_GRACE_MS = 10_000;
 
 /** What is wrong with the overlay networks of this host. A node outside a swarm has none to worry about. */
-export function overlayProblems(facts: AgentFacts): Problem[] {
+export function overlayProblems(facts: AgentFacts, nowMs: number): Problem[] {
   if (facts.cluster.state === 'not-joined') return [];
   return [
     ...driver(facts),
     ...driverNotFound(facts),
     ...facts.networks.networks.flatMap(network),
-    ...drift(facts),
+    ...drift(facts, nowMs),
     ...dns(facts),
   ];
 }
@@ -85,8 +87,9 @@ const MENDS: Readonly<Record<string, string>> = {
   'bad-endpoint': 'Look at the container it names: it may have to be started anew.',
 };
 
-function drift({ networks }: AgentFacts): Problem[] {
-  const { open, recurring } = networks.drift;
+function drift({ networks }: AgentFacts, nowMs: number): Problem[] {
+  const { recurring } = networks.drift;
+  const open = networks.drift.open.filter(({ since }) => nowMs - Date.parse(since) >= DRIFT_GRACE_MS);
   const problems: Problem[] = [];
   const [first] = open;
   if (first !== undefined) {

@@ -11,7 +11,7 @@ export function problemsOf(facts: AgentFacts, nowMs: number): readonly Problem[]
     ...clusterProblems(facts, nowMs),
     ...hostProblems(facts, nowMs),
     ...networkProblems(facts, nowMs),
-    ...overlayProblems(facts),
+    ...overlayProblems(facts, nowMs),
     ...taskProblems(facts, nowMs),
   ];
   return problems.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));

@@ -9,7 +9,7 @@ import type { LocalEndpoint } from '../overlay/endpoint.ts';
 import { findInterface } from '../overlay/interface-name.ts';
 import type { Overlays } from '../overlay/overlays.ts';
 import { ipv4Number } from '../overlay/subnets.ts';
-import type { Origin, PathPeer, WalkFacts } from './facts.ts';
+import type { Origin, OverlayFacts, PathPeer, WalkFacts } from './facts.ts';
 import { gatherContainer, gatherLinks, gatherOverlay, gatherUnderlay } from './gather.ts';
 import type { Hop, PathReport, Walk } from './hop.ts';
 import { nameHop } from './name-hop.ts';
@@ -44,14 +44,15 @@ const MOST_WALKS = 16;
  * @throws NetdError `no-such-container`, `ambiguous-container`, `no-such-name`; KernelError
  */
 export async function tracePath(deps: PathDeps, from: string, to: string): Promise<PathReport> {
+  const looks = lookOnce(deps);
   const desired = deps.desired();
   const containers = localContainers(deps.overlays.endpoints(), desired);
   const container = await withInterfaces(findContainer(containers, from));
   const origin = originOf(container, desired);
-  const { name, addresses } = resolve(deps, container, origin, containers, to);
+  const { name, addresses } = resolve(looks, container, origin, containers, to);
   const walks: Walk[] = [];
   for (const address of addresses.slice(0, MOST_WALKS))
-    walks.push(walk(await factsOf(deps, container, origin, address)));
+    walks.push(walk(await factsOf(looks, container, origin, address)));
   return {
     from: {
       name: container.name,
@@ -61,6 +62,36 @@ export async function tracePath(deps: PathDeps, from: string, to: string): Promi
     name,
     walks,
     notWalked: addresses.slice(MOST_WALKS),
+  };
+}
+
+/** What many addresses have in common is looked at once: a network may have ten thousand rows. */
+interface Looks extends PathDeps {
+  readonly overlay: (path: string, vxlan: string | undefined) => Promise<OverlayFacts | undefined>;
+}
+
+function lookOnce(deps: PathDeps): Looks {
+  const snapshots = new Map<string, NetworkSnapshot | undefined>();
+  const overlays = new Map<string, Promise<OverlayFacts | undefined>>();
+  let peers: { readonly all: readonly PathPeer[] | undefined } | undefined;
+  return {
+    ...deps,
+    gossip: {
+      snapshot: (id) => {
+        if (!snapshots.has(id)) snapshots.set(id, deps.gossip.snapshot(id));
+        return snapshots.get(id);
+      },
+      peers: () => {
+        peers ??= { all: deps.gossip.peers() };
+        return peers.all;
+      },
+    },
+    overlay: (path, vxlan) => {
+      const key = `${path} ${vxlan}`;
+      const known = overlays.get(key) ?? gatherOverlay(path, vxlan);
+      overlays.set(key, known);
+      return known;
+    },
   };
 }
 
@@ -104,7 +135,7 @@ function resolve(
 }
 
 async function factsOf(
-  { overlays, gossip, desired, hostNamespace }: PathDeps,
+  { overlays, gossip, desired, hostNamespace, overlay }: Looks,
   { sandboxKey }: LocalContainer,
   origin: Origin,
   address: string,
@@ -126,7 +157,7 @@ async function factsOf(
     network,
     elsewhere: elsewhere.map(({ name }) => name),
     way,
-    overlay: way && (await gatherOverlay(way.path, segment?.vxlan.name)),
+    overlay: way && (await overlay(way.path, segment?.vxlan.name)),
     target: target === undefined ? undefined : await gatherLinks(target),
     underlay: await gatherUnderlay(hostNamespace, desired()?.vtep ?? '', way?.winner?.vtep),
     gossip: {
