@@ -30,7 +30,9 @@ export default defineConfig({
       {
         test: {
           name: 'hosts',
-          include: ['test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts'],
+          include: [
+            'test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts',
+          ],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           // One file at a time: those that mostly wait run their tests, and all versions of the managers, at once themselves.
