@@ -9,13 +9,14 @@ import { checkHost, type Finding } from './checks.ts';
 import type { DriftLog } from './drift.ts';
 import type { LocalEndpoint } from './endpoint.ts';
 import { type Settled, settledOf, unexplained } from './explain.ts';
-import { type Hold, nextHold } from './hold.ts';
+import { HOLD_MS, type Hold, nextHold } from './hold.ts';
 import type { Host } from './host.ts';
 import { KernelRows } from './kernel-rows.ts';
 import { Namespace } from './namespace.ts';
 import { observe, observeRows } from './observe.ts';
-import type { ObservedNamespace } from './observed.ts';
+import { isOtherDevice, type KernelRow, type ObservedNamespace } from './observed.ts';
 import { isDestructive, type OverlayOp, opText } from './op.ts';
+import { judgeFailures, type PassRecord } from './pass-record.ts';
 import { planNetwork, planRows, type Wanted } from './plan.ts';
 import { parseCidr } from './subnets.ts';
 import { sweepRows } from './sweep-rows.ts';
@@ -38,31 +39,6 @@ export interface NetworkDeps {
   readonly told: (event: KernelEvent | 'overrun') => void;
 }
 
-/** How a pass went. */
-export interface PassRecord {
-  /** Milliseconds since the epoch. */
-  readonly atMs: number;
-  readonly tookMs: number;
-  readonly ops: number;
-  /** Text of the op, and the reason. */
-  readonly failures: readonly { readonly op: string; readonly reason: string }[];
-  /** The first failure of what all endpoints need: nothing can be joined then. */
-  readonly linkFailure: string | undefined;
-}
-
-/** A row of a vxlan device, as a notification tells of it. */
-export type KernelRow = {
-  readonly isGone: boolean;
-  readonly isStatic: boolean;
-  readonly mac: string | undefined;
-} & (
-  | { readonly kind: 'neighbour'; readonly ip: string | undefined }
-  | { readonly kind: 'forwarding'; readonly vtep: string | undefined }
-);
-
-/** Failures of one pass that are told: they mostly have one cause. */
-const MOST_FAILURES_TOLD = 10;
-
 /** One overlay network of this node: what is known of it, and its passes. */
 export class OverlayNetwork {
   readonly #deps: NetworkDeps;
@@ -84,7 +60,7 @@ export class OverlayNetwork {
   #names: ReadonlyMap<number, string> = new Map();
   /** Names of the vxlan devices, by subnet. */
   #vxlans: readonly string[] = [];
-  #portFailures = new Map<string, string>();
+  #portFailures: ReadonlyMap<string, string> = new Map();
   #findings: readonly Finding[] = [];
 
   constructor(deps: NetworkDeps, desired: DesiredNetwork) {
@@ -166,6 +142,20 @@ export class OverlayNetwork {
     for (const ip of this.#winners.remove(key)) this.#dirty.add(ip);
   }
 
+  /** The node of the row is gone, and what the row tells of may go on without it. */
+  loseRow(key: string): void {
+    for (const ip of this.#winners.lose(key, this.#deps.clock.monotonicMs())) this.#dirty.add(ip);
+  }
+
+  /** Gives up what was lost long ago. @returns whether anything was */
+  forgetLost(): boolean {
+    const forgotten = this.#winners.forgetLost(this.#deps.clock.monotonicMs() - HOLD_MS);
+    for (const ip of forgotten) this.#dirty.add(ip);
+    // They were held for long enough: this is not all others vanishing at once.
+    if (forgotten.length > 0) this.#rowsBefore = this.#winners.size;
+    return forgotten.length > 0;
+  }
+
   /** Another gossip, with other rows: all that was known by the old one is forgotten, but not undone yet. */
   replaceRows(rows: readonly PeerRow[]): void {
     for (const { ip } of this.#winners.winners()) this.#dirty.add(ip);
@@ -228,7 +218,7 @@ export class OverlayNetwork {
     try {
       const before = this.#observed;
       if (isLinks) this.#observed = await this.#look();
-      if (this.#observed !== undefined && (isRows || this.#isOtherDevice(before))) {
+      if (this.#observed !== undefined && (isRows || isOtherDevice(this.#vxlans, before, this.#observed))) {
         isAll = true;
         await this.#lookAtRows(this.#observed);
       }
@@ -285,16 +275,6 @@ export class OverlayNetwork {
     return { ops, isExpected: (op: OverlayOp) => expected.has(opText(op)) };
   }
 
-  /** A device with the name of one we knew: what is believed of its rows was about another. */
-  #isOtherDevice(before: ObservedNamespace | undefined): boolean {
-    if (before === undefined) return false;
-    const indexOf = (observed: ObservedNamespace | undefined, name: string) => observed?.links.get(name)?.index;
-    return this.#vxlans.some((name) => {
-      const index = indexOf(this.#observed, name);
-      return index !== undefined && index !== indexOf(before, name);
-    });
-  }
-
   /** Lets go of the network and leaves everything as it is. */
   close(): void {
     this.#scene.namespace?.[Symbol.dispose]();
@@ -323,17 +303,8 @@ export class OverlayNetwork {
     failures: ReadonlyMap<OverlayOp, string>,
     startMs: number,
   ): void {
-    const told = [...failures].slice(0, MOST_FAILURES_TOLD).map(([op, reason]) => ({ op: opText(op), reason }));
-    // A container whose pair cannot be made is no reason to keep others off the network.
-    const ports = new Map(view.ports.map(({ inner, endpoint }) => [inner.name, endpoint.endpointId]));
-    this.#portFailures = new Map();
-    let linkFailure: string | undefined;
-    for (const [op, reason] of failures) {
-      if ('ip' in op || 'mac' in op) continue;
-      const endpointId = 'link' in op ? ports.get(op.link) : undefined;
-      if (endpointId === undefined) linkFailure ??= reason;
-      else if (!this.#portFailures.has(endpointId)) this.#portFailures.set(endpointId, reason);
-    }
+    const { told, linkFailure, portFailures } = judgeFailures(view, failures);
+    this.#portFailures = portFailures;
     const isNews = linkFailure !== undefined && linkFailure !== this.#last?.linkFailure;
     this.#last = { ...this.#base(startMs, ops.length), failures: told, linkFailure };
     if (failures.size > 0) this.#isRowsDue = true;

@@ -379,10 +379,11 @@ class NodeOverlays implements Overlays {
     for (const network of this.#networks.values()) {
       const isNamed = network.namespace?.isNamed() ?? true;
       const isHoldOver = network.isHoldOver();
+      const hasForgotten = network.forgetLost();
       if (isFullDue || isHoldOver) network.demandAll();
       if (isFullDue) this.#sweeps.mark(network.desired.id);
       if (!isNamed) network.demandLinks();
-      if (isFullDue || isHoldOver || !isNamed) this.#reconciler.mark(network.desired.id);
+      if (isFullDue || isHoldOver || hasForgotten || !isNamed) this.#reconciler.mark(network.desired.id);
     }
   }
 

@@ -27,12 +27,13 @@ export class RowsFeed {
   take(network: OverlayNetwork, changes: readonly RowChange[]): boolean {
     const { id } = network.desired;
     let isNews = false;
-    for (const { table, key, after } of changes) {
+    for (const { table, key, after, isLost } of changes) {
       if (table !== PEER_TABLE) continue;
       isNews = true;
       const value = after && decodeOverlayPeer(after.value);
       this.#note(id, key, after !== undefined && value === undefined);
-      if (after === undefined || value === undefined) network.removeRow(key);
+      if (isLost) network.loseRow(key);
+      else if (after === undefined || value === undefined) network.removeRow(key);
       else network.putRow({ key, owner: after.owner, time: after.time, value });
     }
     return isNews;

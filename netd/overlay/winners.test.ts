@@ -42,6 +42,30 @@ describe('winners', () => {
     expect(all.contested()).toEqual([]);
   });
 
+  test('a row whose node is gone counts until it is forgotten, and less than any other', () => {
+    const all = winners();
+    all.put(row('a', 9n));
+    expect(all.lose('a', 1000)).toEqual(['10.0.1.5']);
+    expect(all.winner('10.0.1.5')).toMatchObject({ vtep: '192.168.50.2' });
+    // Its address went to another host, which nobody disputes.
+    all.put(row('b', 5n, { owner: 'n2', tunnelIp: '192.168.50.3' }));
+    expect(all.winner('10.0.1.5')).toMatchObject({ vtep: '192.168.50.3' });
+    expect(all.contested()).toEqual([]);
+    all.remove('b');
+    expect(all.winner('10.0.1.5')).toMatchObject({ vtep: '192.168.50.2' });
+    // Nor if it is this one.
+    all.setGround({ subnets, vtep: OURS, local: new Set(['10.0.1.5']) });
+    expect([all.winner('10.0.1.5'), all.contested()]).toEqual([undefined, []]);
+    all.setGround({ subnets, vtep: OURS, local: new Set() });
+    expect(all.forgetLost(999)).toEqual([]);
+    // It is back, and was never away.
+    all.put(row('a', 9n));
+    expect(all.forgetLost(1000)).toEqual([]);
+    all.lose('a', 1000);
+    expect(all.forgetLost(1000)).toEqual(['10.0.1.5']);
+    expect([all.size, all.rows]).toEqual([0, 0]);
+  });
+
   test.each([
     ['own-vtep', { tunnelIp: OURS }],
     ['local-address', { ip: '10.0.1.9' }],

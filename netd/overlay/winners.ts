@@ -57,6 +57,8 @@ export class Winners {
   /** Winners of each subnet by hardware address: the forwarding table knows only those. Mostly one, and the latest first. */
   readonly #byMac: Map<string, Winner[]>[] = [];
   readonly #contested = new Set<string>();
+  /** Keys of rows whose nodes are gone, with the moment that was: any other claim to their addresses counts more. */
+  readonly #lost = new Map<string, number>();
 
   constructor(ground: Ground) {
     this.#ground = ground;
@@ -76,6 +78,7 @@ export class Winners {
   put(row: PeerRow): string[] {
     const before = this.#rows.get(row.key);
     this.#rows.set(row.key, row);
+    this.#lost.delete(row.key);
     if (before === undefined || before.value.ip === row.value.ip) {
       this.#list(row, before);
       this.#decide(row.value.ip);
@@ -93,10 +96,28 @@ export class Winners {
     const row = this.#rows.get(key);
     if (row === undefined) return [];
     this.#rows.delete(key);
+    this.#lost.delete(key);
     this.#refused.delete(key);
     this.#unlist(row);
     this.#decide(row.value.ip);
     return [row.value.ip];
+  }
+
+  /**
+   * The node of a row is gone and did not take it back. Its packets may well go on: rows too many cost nothing, so it stays
+   * until it is forgotten. @returns addresses whose winner may be another now
+   */
+  lose(key: string, nowMs: number): string[] {
+    const row = this.#rows.get(key);
+    if (row === undefined) return [];
+    this.#lost.set(key, nowMs);
+    this.#decide(row.value.ip);
+    return [row.value.ip];
+  }
+
+  /** Forgets the rows that were lost until that moment. @returns addresses whose winner may be another now */
+  forgetLost(untilMs: number): string[] {
+    return [...this.#lost].flatMap(([key, lostMs]) => (lostMs <= untilMs ? this.remove(key) : []));
   }
 
   /** Our side changed. @returns addresses whose winner may be another now */
@@ -142,6 +163,11 @@ export class Winners {
     return [...this.#contested].map((ip) => ({ ip, rows: this.#byIp.get(ip)?.toSorted(byLatest) ?? [] }));
   }
 
+  #isBetter(a: PeerRow, b: PeerRow): boolean {
+    const [isLostA, isLostB] = [this.#lost.has(a.key), this.#lost.has(b.key)];
+    return isLostA === isLostB ? isLater(a, b) : isLostB;
+  }
+
   #list(row: PeerRow, before: PeerRow | undefined): void {
     const rows = this.#byIp.get(row.value.ip);
     if (rows === undefined) this.#byIp.set(row.value.ip, [row]);
@@ -168,12 +194,13 @@ export class Winners {
       const judged = judge(row, this.#ground);
       if ('refusal' in judged) {
         this.#refused.set(row.key, judged.refusal);
-        if (judged.refusal === 'local-address') claims.add(this.#ground.vtep).add(row.value.tunnelIp);
+        const isClaim = judged.refusal === 'local-address' && !this.#lost.has(row.key);
+        if (isClaim) claims.add(this.#ground.vtep).add(row.value.tunnelIp);
         continue;
       }
       this.#refused.delete(row.key);
-      claims.add(row.value.tunnelIp);
-      if (winner !== undefined && !isLater(row, winner.row)) continue;
+      if (!this.#lost.has(row.key)) claims.add(row.value.tunnelIp);
+      if (winner !== undefined && !this.#isBetter(row, winner.row)) continue;
       winner = { ip, subnet: judged.subnet, mac: row.value.mac, vtep: row.value.tunnelIp, row };
     }
     if (claims.size > 1) this.#contested.add(ip);

@@ -30,6 +30,8 @@ describe('node events', () => {
     stage.user(2, leave);
     expect(stage.core.db.state.peers.get(peerOf(1).name)?.status).toBe('left');
     expect(stage.row('k')).toBeUndefined();
+    // Nobody took it back: whoever programs a kernel may wish to wait.
+    expect(stage.changes.at(-1)).toMatchObject({ before: { key: 'k' }, after: undefined, isLost: true });
     stage.run(2000);
     expect(stage.envelopes(sinceMs).filter(({ bytes }) => bytes.equals(leave))).toHaveLength(4);
   });

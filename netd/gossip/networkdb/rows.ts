@@ -23,6 +23,8 @@ export interface RowChange {
   readonly key: string;
   readonly before: Row | undefined;
   readonly after: Row | undefined;
+  /** Nobody took the row back: the node it spoke for is gone. What it spoke of may well go on. */
+  readonly isLost?: true;
 }
 
 type Keys = Map<string, Row>;
@@ -90,8 +92,8 @@ export class Rows {
     this.#report(before, row);
   }
 
-  /** Forgets a row without a trace. */
-  drop(row: Row): void {
+  /** Forgets a row without a trace. @param isLost because its node is gone */
+  drop(row: Row, isLost = false): void {
     const tables = this.#networks.get(row.network);
     const keys = tables?.get(row.table);
     if (tables === undefined || keys?.get(row.key) !== row) return;
@@ -100,11 +102,11 @@ export class Rows {
     if (tables.size === 0) this.#networks.delete(row.network);
     this.#size--;
     this.#unlink(row);
-    this.#report(row, undefined);
+    this.#report(row, undefined, isLost);
   }
 
   dropOwnedBy(owner: string): void {
-    for (const row of [...this.ownedBy(owner)]) this.drop(row);
+    for (const row of [...this.ownedBy(owner)]) this.drop(row, true);
   }
 
   /** Forgets the tombstones whose time is up. */
@@ -119,12 +121,13 @@ export class Rows {
     if (row.deleted) this.#tombstones.delete(row);
   }
 
-  #report(before: Row | undefined, after: Row | undefined): void {
+  #report(before: Row | undefined, after: Row | undefined, isLost = false): void {
     const was = before?.deleted ? undefined : before;
     const is = after?.deleted ? undefined : after;
     const row = after ?? before;
     if (row === undefined || (was === undefined && is === undefined)) return;
     if (was && is && was.owner === is.owner && Buffer.compare(was.value, is.value) === 0) return;
-    this.#changed({ network: row.network, table: row.table, key: row.key, before: was, after: is });
+    const change = { network: row.network, table: row.table, key: row.key, before: was, after: is };
+    this.#changed(isLost ? { ...change, isLost } : change);
   }
 }
