@@ -49,6 +49,8 @@ export interface DesiredAttachment {
   readonly address: string;
   /** Lower-case colon form, if the user chose one; otherwise it follows from the address. */
   readonly mac: string | undefined;
+  /** Of the user's networks the one with the highest is asked first for names; 0 unless the user chose another. */
+  readonly gatewayPriority?: number;
   readonly binding: ServiceBinding;
   /** How the container wants names resolved that no network of the swarm has; absent until that is known. */
   readonly resolver?: ContainerResolver;

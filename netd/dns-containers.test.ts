@@ -73,3 +73,9 @@ it('has the servers and options the container was given', () => {
 it('says nothing of a container on networks nobody wants', () => {
   expect(dnsContainers([endpoint('n9', '/ns/a')], wish([network('n1')]))).toEqual([]);
 });
+
+it('asks the networks in the order of the priorities the user gave them', () => {
+  const { attachments, ...rest } = wish([network('n1')]);
+  const preferred = { ...rest, attachments: attachments.map((one) => ({ ...one, gatewayPriority: 5 })) };
+  expect(dnsContainers([endpoint('n1', '/ns/a')], preferred)).toMatchObject([{ networks: [{ gatewayPriority: 5 }] }]);
+});

@@ -10,11 +10,13 @@ export function dnsContainers(endpoints: readonly LocalEndpoint[], desired: Desi
     sandboxKey === undefined ? [] : [{ ...rest, sandboxKey }],
   );
   return [...Map.groupBy(joined, ({ sandboxKey }) => sandboxKey)].flatMap(([sandboxKey, own]) => {
-    const searched: SearchedNetwork[] = own.flatMap(({ networkId }) => {
+    const searched: SearchedNetwork[] = own.flatMap((endpoint) => {
+      const { networkId } = endpoint;
       const network = networks.get(networkId);
       if (network === undefined) return [];
       const { id, name, internal, ingress } = network;
-      return [{ id, name, internal, ingress, gatewayPriority: 0 }];
+      const gatewayPriority = placeOf(endpoint, desired)?.gatewayPriority ?? 0;
+      return [{ id, name, internal, ingress, gatewayPriority }];
     });
     // A network nobody wants any more says nothing of the container: better no word than a wrong one.
     if (searched.length === 0) return [];
@@ -32,10 +34,15 @@ export function dnsContainers(endpoints: readonly LocalEndpoint[], desired: Desi
 }
 
 /** All attachments of a container tell the same of it. */
-function resolverOf(own: readonly LocalEndpoint[], { attachments }: DesiredNetworks) {
+function resolverOf(own: readonly LocalEndpoint[], desired: DesiredNetworks) {
   const none = { servers: [], options: [], leadsOutside: false };
-  const places = own.map(({ networkId, address }) =>
-    attachments.find((one) => one.networkId === networkId && one.address === address),
-  );
+  const places = own.map((endpoint) => placeOf(endpoint, desired));
   return places.find((place) => place?.resolver !== undefined)?.resolver ?? none;
+}
+
+function placeOf(
+  { networkId, address }: Pick<LocalEndpoint, 'networkId' | 'address'>,
+  { attachments }: DesiredNetworks,
+) {
+  return attachments.find((one) => one.networkId === networkId && one.address === address);
 }

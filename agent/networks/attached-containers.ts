@@ -67,14 +67,23 @@ async function attachedContainer(engine: Engine, network: string, endpointId: st
   return inspect && containerNames(inspect, network);
 }
 
+/** `GwPriority` came with API 1.48. */
+interface EndpointFacts {
+  readonly Aliases?: readonly string[] | null | undefined;
+  readonly GwPriority?: number;
+}
+
 /** What others find a container by, as Docker's own nodes publish it: name, then aliases, short id and host name. */
 export function containerNames(inspect: ContainerInspect, network: string): AttachedContainer {
   const { Id: id, Name: name, Config: config, HostConfig: host, NetworkSettings: settings } = inspect;
+  const endpoint: EndpointFacts | undefined = settings.Networks[network];
   return {
     id,
     name: name.replace(/^\//, ''),
     hostname: config.Hostname,
-    aliases: settings.Networks[network]?.Aliases ?? [],
+    aliases: endpoint?.Aliases ?? [],
+    gatewayPriority: endpoint?.GwPriority ?? 0,
+    // Which of the engine's networks lead outside may change at any moment, unseen: then rather no servers than a leak.
     resolver: { servers: host.Dns ?? [], options: host.DnsOptions ?? [], leadsOutside: false },
   };
 }

@@ -50,6 +50,7 @@ function wanted(
     tasks: records.map((record) => create(TaskRecordSchema, record)),
     draining: new Set(),
     containers: new Map(),
+    engineDns: { servers: [], options: [] },
     hostnameOf: () => undefined,
     vtep: '192.0.2.7',
     dataPathPort: 4789,
@@ -221,10 +222,18 @@ describe('the place of a container that is no task', () => {
 
   it('has its own names and no service', () => {
     const resolver = { servers: ['192.0.2.53'], options: [], leadsOutside: false };
-    const container = { id: CONTAINER_ID, name: 'shell', hostname: 'c0ffee000000', aliases: ['sh', 'shell'], resolver };
+    const container = {
+      id: CONTAINER_ID,
+      name: 'shell',
+      hostname: 'c0ffee000000',
+      aliases: ['sh', 'shell'],
+      gatewayPriority: 7,
+      resolver,
+    };
     const { desired } = wanted([record], { containers: new Map([['task1', container]]) });
     expect(desired.attachments).toMatchObject([
       {
+        gatewayPriority: 7,
         resolver,
         binding: {
           state: 'active',
@@ -232,5 +241,20 @@ describe('the place of a container that is no task', () => {
         },
       },
     ]);
+  });
+});
+
+describe('the resolver of a container', () => {
+  const engineDns = { servers: ['192.0.2.53'], options: ['ndots:2'] };
+
+  it.each([
+    [{}, engineDns],
+    [{ nameservers: ['192.0.2.54'] }, { servers: ['192.0.2.54'], options: ['ndots:2'] }],
+    [{ options: ['ndots:3'] }, { servers: ['192.0.2.53'], options: ['ndots:3'] }],
+  ])('is as the engine has it where its spec says nothing: %j', (dnsConfig, expected) => {
+    const record = webTask();
+    const runtime = { case: 'container' as const, value: { image: 'x', dnsConfig } };
+    const { desired } = wanted([{ ...record, task: { ...record.task, spec: { runtime } } }], { engineDns });
+    expect(desired.attachments).toMatchObject([{ resolver: expected }]);
   });
 });

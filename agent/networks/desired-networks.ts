@@ -9,6 +9,7 @@ import {
 } from '#proto/gen/swarmkit/types_pb.js';
 import { type BoundContainer, bindingRow, bindingState, taskAliases } from './binding.ts';
 import { desiredNetwork, isIngress, isOverlay } from './desired-network.ts';
+import type { EngineDns } from './engine-dns.ts';
 
 /** Everything the networks of this node follow from. */
 export interface NetworkFacts {
@@ -19,6 +20,7 @@ export interface NetworkFacts {
   readonly draining: ReadonlySet<string>;
   /** The row's names of a container that is not a task's, by the id of its attachment task; absent until found. */
   readonly containers: ReadonlyMap<string, AttachedContainer>;
+  readonly engineDns: EngineDns;
   /** The host name in the spec of the task with its templates filled in, if it has one. */
   readonly hostnameOf: (task: Task) => string | undefined;
   readonly vtep: string;
@@ -29,6 +31,8 @@ export interface NetworkFacts {
 export interface AttachedContainer extends BoundContainer {
   readonly name: string;
   readonly aliases: readonly string[];
+  /** As given to `docker network connect --gw-priority` and the like. */
+  readonly gatewayPriority: number;
   readonly resolver: ContainerResolver;
 }
 
@@ -97,11 +101,22 @@ function placeOf(
     const container = facts.containers.get(task.id);
     // Without a name there is no row: peers refuse a row without one.
     if (container === undefined) return { ...place, binding: { state: 'pending', row: plainRow(container) } };
-    return { ...place, binding: { state, row: plainRow(container) }, resolver: container.resolver };
+    const resolver = withDefaults(container.resolver, facts.engineDns);
+    const { gatewayPriority } = container;
+    return { ...place, gatewayPriority, binding: { state, row: plainRow(container) }, resolver };
   }
   const id = status.runtimeStatus.case === 'container' ? status.runtimeStatus.value.containerId : '';
   const row = bindingRow(task, attachment, { id: id || undefined, hostname: facts.hostnameOf(task) });
-  return { ...place, binding: { state, row }, resolver: taskResolver(task) };
+  return { ...place, binding: { state, row }, resolver: withDefaults(taskResolver(task), facts.engineDns) };
+}
+
+/** What the container says nothing of is as the engine has it for all. */
+function withDefaults({ servers, options, leadsOutside }: ContainerResolver, engine: EngineDns): ContainerResolver {
+  return {
+    servers: servers.length > 0 ? servers : engine.servers,
+    options: options.length > 0 ? options : engine.options,
+    leadsOutside,
+  };
 }
 
 /** What the task's spec says of names, and whether a network that is not netd's leads it outside. */

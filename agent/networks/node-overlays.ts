@@ -14,6 +14,7 @@ import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
 import { type Node, TaskState } from '#proto/gen/swarmkit/types_pb.js';
 import { createAttachedContainers, disconnectContainer } from './attached-containers.ts';
 import { createAttachments, endpointOf } from './attachments.ts';
+import { readEngineDns } from './engine-dns.ts';
 import { createTaskNetworks } from './task-networks.ts';
 import { removeUnusedNetworks } from './unused-networks.ts';
 
@@ -69,6 +70,7 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
     ...options,
     setDesired: network.setDesired,
     problem: network.problem,
+    engineDns: readEngineDns,
     onNetworkEnd: () => cleaning.mark(ALL, CLEAN_DELAY_MS),
   });
   const attachments = createAttachments({

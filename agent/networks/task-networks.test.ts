@@ -49,6 +49,7 @@ beforeEach(() => {
     node: () => node,
     tasks: () => tasks,
     dataPath: () => dataPath,
+    engineDns: () => ({ servers: [], options: [] }),
     nodeFacts: () => ({ id: 'n1', hostname: 'host', platform: { architecture: 'x86_64', os: 'linux' } }),
     clock,
     log: silentLogger,

@@ -10,6 +10,7 @@ import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
 import { type Node, type Task, TaskState } from '#proto/gen/swarmkit/types_pb.js';
 import { isIngress, isOverlay } from './desired-network.ts';
 import { type AttachedContainer, desiredNetworks, loadBalancerAddresses } from './desired-networks.ts';
+import type { EngineDns } from './engine-dns.ts';
 import { type NetworkLack, passGate } from './network-gate.ts';
 
 /** The overlay networks of this node's tasks: told to `netd/` as one wish, and waited for where a task needs them. */
@@ -41,6 +42,7 @@ export interface TaskNetworksOptions {
   readonly tasks: () => readonly TaskRecord[];
   readonly dataPath: () => DataPath | NetdError | undefined;
   readonly nodeFacts: () => NodeFacts;
+  readonly engineDns: () => EngineDns;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -75,7 +77,8 @@ export function createTaskNetworks(options: TaskNetworksOptions): TaskNetworks {
       forgetOthers(tasks);
       const { address: vtep, port: dataPathPort } = dataPath;
       const draining = new Set(drainedAtMs.keys());
-      const wanted = desiredNetworks({ node, tasks, draining, containers, hostnameOf, vtep, dataPathPort });
+      const engineDns = options.engineDns();
+      const wanted = desiredNetworks({ node, tasks, draining, containers, engineDns, hostnameOf, vtep, dataPathPort });
       const before = desired;
       ({ desired, refused } = wanted);
       options.setDesired(desired);
