@@ -1,5 +1,6 @@
 import type { KernelEvent } from '../kernel/netlink/event.ts';
-import type { KernelRow, OverlayNetwork } from './network.ts';
+import type { OverlayNetwork } from './network.ts';
+import type { KernelRow } from './observed.ts';
 
 /** AF_BRIDGE: a row of a forwarding table. */
 const AF_BRIDGE = 7;

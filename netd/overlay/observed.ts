@@ -31,3 +31,26 @@ export interface ObservedNamespace {
   /** Values of the sysctls that matter, by key; a key that does not exist here is absent. */
   readonly sysctls: ReadonlyMap<string, string>;
 }
+
+/** A row of a vxlan device, as a notification tells of it. */
+export type KernelRow = {
+  readonly isGone: boolean;
+  readonly isStatic: boolean;
+  readonly mac: string | undefined;
+} & (
+  | { readonly kind: 'neighbour'; readonly ip: string | undefined }
+  | { readonly kind: 'forwarding'; readonly vtep: string | undefined }
+);
+
+/** Whether a device has the name of one we knew: what is believed of its rows was about another. */
+export function isOtherDevice(
+  names: readonly string[],
+  before: ObservedNamespace | undefined,
+  now: ObservedNamespace,
+): boolean {
+  if (before === undefined) return false;
+  return names.some((name) => {
+    const index = now.links.get(name)?.index;
+    return index !== undefined && index !== before.links.get(name)?.index;
+  });
+}

@@ -1,8 +1,9 @@
 import type { Finding } from './checks.ts';
 import type { Drift, DriftCounts } from './drift.ts';
 import type { LocalEndpoint } from './endpoint.ts';
-import type { OverlayNetwork, PassRecord } from './network.ts';
+import type { OverlayNetwork } from './network.ts';
 import type { OwnRows } from './own-rows.ts';
+import type { PassRecord } from './pass-record.ts';
 import type { Refusal } from './winners.ts';
 
 /** What `netd inspect networks|drift` shows of the overlays: plain values, made on demand. */
