@@ -1,7 +1,7 @@
 import type { RowChange } from './gossip/networkdb/rows.ts';
 import { ENDPOINT_TABLE, PEER_TABLE } from './gossip/networkdb/table-events.ts';
 import type { GossipNode } from './gossip/node.ts';
-import type { NetworkSnapshot, WatchListener } from './gossip/tables.ts';
+import type { NetworkSnapshot, RowVersion, WatchListener } from './gossip/tables.ts';
 
 /**
  * The rows of whichever gossip node runs now. A gossip node is made anew when its name or address will not do any more, and
@@ -30,6 +30,11 @@ export class TableSource {
   snapshot(network: string): NetworkSnapshot | undefined {
     this.#looked.add(network);
     return this.#node?.tables.snapshot(network);
+  }
+
+  /** The endpoints of a network, unread. */
+  versions(network: string): Iterable<RowVersion> {
+    return this.#node?.tables.versions(network, ENDPOINT_TABLE) ?? [];
   }
 
   watch(listener: WatchListener): () => void {

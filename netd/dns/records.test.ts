@@ -22,7 +22,10 @@ const task = (ip: string, facts: Partial<Endpoint> = {}): Endpoint => ({
 
 /** Rows as gossip keeps them. */
 class FakeRows implements RowSource {
-  readonly #rows = new Map<string, { owner: string; value: Endpoint }>();
+  readonly #rows = new Map<string, { owner: string; value: Endpoint; time: bigint }>();
+  #time = 0n;
+  /** Snapshots taken: they are dear. */
+  snapshots = 0;
   #listener: ((network: string, changes: readonly RowChange[]) => void) | undefined;
 
   get watched(): boolean {
@@ -31,8 +34,12 @@ class FakeRows implements RowSource {
 
   readonly snapshot = (network: string) => {
     if (network !== 'n1') return undefined;
+    this.snapshots++;
     return { endpoints: [...this.#rows].map(([key, { owner, value }]) => ({ key, owner, value })) };
   };
+
+  readonly versions = (network: string) =>
+    network === 'n1' ? [...this.#rows].map(([key, { owner, time }]) => ({ key, owner, time })) : [];
 
   readonly watch: RowSource['watch'] = (listener) => {
     this.#listener = listener;
@@ -50,8 +57,9 @@ class FakeRows implements RowSource {
   }
 
   set(key: string, value: Endpoint | undefined, owner = 'other-node', table = ENDPOINT_TABLE): void {
+    this.#time++;
     if (value === undefined) this.#rows.delete(key);
-    else if (table === ENDPOINT_TABLE) this.#rows.set(key, { owner, value });
+    else if (table === ENDPOINT_TABLE) this.#rows.set(key, { owner, value, time: this.#time });
     const after = value && this.#row(key, owner, table, encodeEndpoint(value));
     this.raw({ network: 'n1', table, key, before: undefined, after });
   }
@@ -61,7 +69,7 @@ class FakeRows implements RowSource {
   }
 
   #row(key: string, owner: string, table: string, value: Buffer): Row {
-    return { network: 'n1', table, key, owner, value, deleted: false, time: 1n, reapAtMs: 0 };
+    return { network: 'n1', table, key, owner, value, deleted: false, time: this.#time, reapAtMs: 0 };
   }
 }
 
@@ -159,6 +167,23 @@ describe('the records', () => {
     expect(records.resync()).toBe(3);
     expect(find('tasks.web')).toEqual(['10.0.0.20', '10.0.0.7', '10.0.0.8']);
     expect(records.resync()).toBe(0);
+  });
+
+  it('are not read again as long as the rows are those that are known', () => {
+    const { rows, records } = start();
+    rows.set('a', task('10.0.0.5'));
+    records.retain('n1');
+    rows.set('b', task('10.0.0.6'));
+    rows.set('c', task('10.0.0.7'));
+    rows.set('c', undefined);
+    rows.set('own', task('10.0.0.8'), SELF);
+    const before = rows.snapshots;
+    expect(records.resync()).toBe(0);
+    expect(rows.snapshots).toBe(before);
+    rows.silently(() => rows.set('b', task('10.0.0.9')));
+    expect(records.resync()).toBe(1);
+    expect(records.resync()).toBe(0);
+    expect(rows.snapshots).toBe(before + 1);
   });
 
   it('are kept for as long as somebody needs them', () => {

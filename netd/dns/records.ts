@@ -2,6 +2,7 @@ import type { DesiredAttachment } from '../desired.ts';
 import type { RowChange } from '../gossip/networkdb/rows.ts';
 import { ENDPOINT_TABLE } from '../gossip/networkdb/table-events.ts';
 import { decodeEndpoint, type Endpoint } from '../gossip/records.ts';
+import type { RowVersion } from '../gossip/tables.ts';
 import { NetworkNames } from './names.ts';
 
 /** Where the rows of the nodes come from: the part of gossip's `Tables` that is needed here. */
@@ -11,12 +12,16 @@ export interface RowSource {
   ) =>
     | { readonly endpoints: readonly { readonly key: string; readonly owner: string; readonly value: Endpoint }[] }
     | undefined;
+  /** The endpoints of a network, unread: snapshots of ten thousand take a tenth of a second. */
+  readonly versions: (network: string) => Iterable<RowVersion>;
   /** Returns what ends it. */
   readonly watch: (listener: (network: string, changes: readonly RowChange[]) => void) => () => void;
 }
 
 interface Held {
   readonly names: NetworkNames;
+  /** Of the rows that are in the names, by key. */
+  versions: Map<string, RowVersion>;
   /** Containers that need it. */
   users: number;
 }
@@ -41,7 +46,7 @@ export class Records {
 
   /** The names of a network, kept up to date until as many `release`. */
   retain(network: string): NetworkNames {
-    const held = this.#held.get(network) ?? { names: this.#load(network), users: 0 };
+    const held = this.#held.get(network) ?? { ...this.#load(network), users: 0 };
     this.#held.set(network, held);
     held.users++;
     return held.names;
@@ -75,7 +80,10 @@ export class Records {
   /** Compares all names with the rows as they are; the endpoints that had to be mended, which should be none. */
   resync(): number {
     let mended = 0;
-    for (const [network, { names }] of this.#held) {
+    for (const [network, held] of this.#held) {
+      if (this.#isUpToDate(network, held.versions)) continue;
+      const { names } = held;
+      held.versions = this.#versionsOf(network);
       const rows = new Map(this.#rowsOf(network));
       for (const [id, known] of names.endpoints) {
         if (id.startsWith(LOCAL)) continue;
@@ -99,11 +107,31 @@ export class Records {
     this.#held.clear();
   }
 
-  #load(network: string): NetworkNames {
+  #isUpToDate(network: string, known: ReadonlyMap<string, RowVersion>): boolean {
+    let count = 0;
+    for (const { key, owner, time } of this.#others(network)) {
+      const version = known.get(key);
+      if (version?.time !== time || version.owner !== owner) return false;
+      count++;
+    }
+    return count === known.size;
+  }
+
+  #versionsOf(network: string): Map<string, RowVersion> {
+    const versions = new Map<string, RowVersion>();
+    for (const { key, owner, time } of this.#others(network)) versions.set(key, { key, owner, time });
+    return versions;
+  }
+
+  *#others(network: string): Generator<RowVersion> {
+    for (const version of this.#rows.versions(network)) if (version.owner !== this.#self()) yield version;
+  }
+
+  #load(network: string): Pick<Held, 'names' | 'versions'> {
     const names = new NetworkNames();
     for (const [id, endpoint] of this.#rowsOf(network)) names.put(id, endpoint);
     for (const [id, endpoint] of localEndpoints(this.#local, network)) names.put(id, endpoint);
-    return names;
+    return { names, versions: this.#versionsOf(network) };
   }
 
   *#rowsOf(network: string): Generator<readonly [string, Endpoint]> {
@@ -113,12 +141,15 @@ export class Records {
   }
 
   #changed(network: string, changes: readonly RowChange[]): void {
-    const names = this.#held.get(network)?.names;
-    if (names === undefined) return;
+    const held = this.#held.get(network);
+    if (held === undefined) return;
+    const { names, versions } = held;
     for (const { table, key, after } of changes) {
       if (table !== ENDPOINT_TABLE) continue;
       const isOther = after !== undefined && !after.deleted && after.owner !== this.#self();
       const endpoint = isOther ? decodeEndpoint(after.value) : undefined;
+      if (isOther) versions.set(key, { key, owner: after.owner, time: after.time });
+      else versions.delete(key);
       if (endpoint === undefined) names.drop(key);
       else names.put(key, endpoint);
     }

@@ -23,6 +23,9 @@ export interface Owned<T> {
   readonly value: T;
 }
 
+/** What tells one state of a row from another. */
+export type RowVersion = Pick<Row, 'key' | 'owner' | 'time'>;
+
 /** One network at one moment. Frozen: it never changes, a later one takes its place. */
 export interface NetworkSnapshot {
   readonly network: string;
@@ -128,6 +131,13 @@ export class Tables {
       peers: Object.freeze(peers),
       unreadable,
     });
+  }
+
+  /** The rows of one table of a network as they are now, unread: enough to tell whether anything has changed. */
+  *versions(network: string, table: string): Generator<RowVersion, void> {
+    const own = this.#state.own.get(network);
+    if (own === undefined || own.leaving) return;
+    for (const row of this.#state.rows.of(network)) if (row.table === table && !row.deleted) yield row;
   }
 
   /** How much what is known of a network can be trusted to be all there is; undefined if we are not on it. */

@@ -81,6 +81,7 @@ function rowsOf(network: string, rows: ReadonlyMap<string, Endpoint>): RowSource
   const endpoints = [...rows].map(([key, value]) => ({ key, owner: 'other-node', value }));
   return {
     snapshot: (id) => (id === network ? { endpoints } : undefined),
+    versions: () => [],
     watch: () => () => {},
   };
 }

@@ -23,7 +23,7 @@ const endpoints = Array.from({ length: 10 }, (_, i): { key: string; owner: strin
   },
 }));
 const dns = createDns({
-  rows: { snapshot: () => ({ endpoints }), watch: () => () => {} },
+  rows: { snapshot: () => ({ endpoints }), versions: () => [], watch: () => () => {} },
   self: () => 'this-node',
   clock: systemClock,
   random: Math.random,

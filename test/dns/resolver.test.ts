@@ -64,7 +64,11 @@ async function command(...argv: string[]): Promise<string> {
 
 function start(options: Partial<Parameters<typeof createDns>[0]> = {}): void {
   dns = createDns({
-    rows: { snapshot: () => ({ endpoints: [{ key: 'e1', owner: 'other', value: WEB }] }), watch: () => () => {} },
+    rows: {
+      snapshot: () => ({ endpoints: [{ key: 'e1', owner: 'other', value: WEB }] }),
+      versions: () => [],
+      watch: () => () => {},
+    },
     self: () => 'me',
     clock: systemClock,
     random: seededRandom(1),
