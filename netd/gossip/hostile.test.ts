@@ -121,19 +121,34 @@ describe('a peer with our name', () => {
 });
 
 describe('a peer with a poisoned Lamport clock', () => {
-  test.each([2n ** 63n + 1n, 2n ** 64n - 1n])('%i is refused wherever it comes, and our clocks go on', (time) => {
-    const stage = attached(1);
-    const { networkClock, tableClock } = stage.core.db.state;
-    const before = [networkClock.time, tableClock.time];
-    stage.user(1, joinNetwork(1, NET, time));
-    stage.user(1, tableEvent(1, { key: 'poison', time }));
-    stage.request(bulkSync(1, [tableEvent(1, { key: 'poison', time })], { time: 0n }));
-    stage.request(pushPull(1, [entryOf(1)], [{ network: NET, node: peerOf(1).name, time, leaving: false }]));
-    expect([networkClock.time, tableClock.time]).toEqual(before);
-    expect(stage.row('poison')).toBeUndefined();
+  test('that shows the highest time we believe: what we say afterwards is believed by others like us', () => {
+    const [stage, other] = [attached(2), attached(2)];
+    const time = 2n ** 63n - 2n ** 32n;
+    for (const one of [stage, other]) one.user(1, tableEvent(1, { key: 'ahead', time }));
     stage.publish('ours', 'v');
-    expect(stage.row('ours')?.time).toBe((before[1] ?? 0n) + 1n);
+    const ours = stage.row('ours');
+    expect(ours?.time).toBe(time + 2n);
+    other.user(2, tableEvent(2, { key: 'ours', time: ours?.time ?? 0n, value: 'v' }));
+    expect(other.row('ours')?.value).toBe('v');
   });
+
+  test.each([2n ** 63n, 2n ** 63n + 1n, 2n ** 64n - 1n])(
+    '%i is refused wherever it comes, and our clocks go on',
+    (time) => {
+      const stage = attached(1);
+      const { networkClock, tableClock } = stage.core.db.state;
+      const before = [networkClock.time, tableClock.time];
+      stage.user(1, joinNetwork(1, NET, time));
+      stage.user(1, tableEvent(1, { key: 'poison', time }));
+      stage.request(bulkSync(1, [tableEvent(1, { key: 'poison', time })], { time: 0n }));
+      stage.request(bulkSync(1, [], { time }));
+      stage.request(pushPull(1, [entryOf(1)], [{ network: NET, node: peerOf(1).name, time, leaving: false }]));
+      expect([networkClock.time, tableClock.time]).toEqual(before);
+      expect(stage.row('poison')).toBeUndefined();
+      stage.publish('ours', 'v');
+      expect(stage.row('ours')?.time).toBe((before[1] ?? 0n) + 1n);
+    },
+  );
 
   test('one far ahead is believed: what we say afterwards is later still, and news of the others is no worse off', () => {
     const stage = attached(2);

@@ -1,5 +1,6 @@
 import { STREAM_TIMEOUT_MS } from '../swim/timing.ts';
 import type { Timer } from '../timers.ts';
+import { DecodeError } from '../wire/decode-error.ts';
 import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 import { encodeBulkSync, encodeEnvelope, TableCompound } from '../wire/networkdb-encode.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
@@ -117,8 +118,10 @@ export class BulkSyncs {
     const sync = decodeBulkSync(data);
     // Our own name as sender would have us talk to ourselves.
     if (sync.node === state.config.name) return;
+    if (sync.time > 0n && !state.tableClock.witness(sync.time)) {
+      throw new DecodeError(`implausible Lamport time ${sync.time}`);
+    }
     state.counters.bulkSyncsReceived++;
-    if (sync.time > 0n) state.tableClock.witness(sync.time);
     for (const network of sync.networks) {
       const own = state.own.get(network);
       if (own !== undefined) own.hasHeard = true;

@@ -14,7 +14,7 @@ export function onNetworkEvent(state: NetworkDbState, event: NetworkEvent, bytes
 
 /** True if the event was news. */
 export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): boolean {
-  state.networkClock.witness(event.time);
+  if (!state.networkClock.witness(event.time)) return false;
   if (event.node === state.config.name) return false;
   // Strangers leave no trace here: an attachment needs a node that memberlist knows and holds for alive.
   const peer = state.peers.get(event.node);

@@ -67,7 +67,7 @@ export function memberDown(state: NetworkDbState, name: string): Peer | undefine
 
 /** A node event from a peer, with its bytes so that it can be passed on as it came. */
 export function onNodeEvent(state: NetworkDbState, event: NodeEvent, bytes: Buffer): void {
-  state.networkClock.witness(event.time);
+  if (!state.networkClock.witness(event.time)) return;
   const peer = state.peers.get(event.node);
   // A LEAVE in our own name is a mistake or a forgery: we know best whether we are leaving.
   if (peer === undefined || event.node === state.config.name || peer.time >= event.time) return;

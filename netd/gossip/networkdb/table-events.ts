@@ -17,7 +17,10 @@ export function onTableEvent(state: NetworkDbState, event: TableEvent, bytes: Bu
     if (bulk) reassertIfDisputed(state, event);
     return;
   }
-  state.tableClock.witness(event.time);
+  if (!state.tableClock.witness(event.time)) {
+    state.counters.rowsRefused++;
+    return;
+  }
   const own = state.own.get(event.network);
   const roster = state.rosters.get(event.network);
   if (own === undefined || own.leaving || roster === undefined) return;

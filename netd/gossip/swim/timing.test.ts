@@ -60,6 +60,24 @@ test('C15 the Lamport clock', () => {
   expect(clock.increment()).toBe(12n);
   expect(clock.witness(2n ** 63n + 1n)).toBe(false);
   expect(clock.time).toBe(12n);
-  expect(clock.witness(2n ** 63n)).toBe(true);
-  expect(clock.time).toBe(2n ** 63n + 1n);
+});
+
+test('a Lamport clock is not taken to its end by one jump, and goes on with clocks that are near it', () => {
+  const end = 2n ** 63n;
+  const room = 2n ** 32n;
+  const clock = new LamportClock();
+  clock.witness(5n);
+  expect([end, end - room + 1n].map((time) => clock.witness(time))).toEqual([false, false]);
+  expect(clock.time).toBe(6n);
+  // The highest jump there is: what all say afterwards is still heard by those who made it,
+  expect(clock.witness(end - room)).toBe(true);
+  expect(clock.witness(end - room + 1000n)).toBe(true);
+  expect(clock.increment()).toBe(end - room + 1002n);
+  expect(clock.witness(end)).toBe(false);
+  // and by those who come new.
+  const fresh = new LamportClock();
+  fresh.increment();
+  expect(fresh.witness(end)).toBe(false);
+  expect(fresh.witness(end - room + 1002n)).toBe(true);
+  expect(fresh.witness(end)).toBe(false);
 });
