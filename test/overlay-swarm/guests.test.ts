@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod/mini';
 import { patiently } from '#test/conformance/patiently.ts';
 import { RUN_ON, Services } from '#test/conformance/services.ts';
 import { type Bed, createBed } from '#test/hosts/bed.ts';
@@ -13,6 +14,11 @@ import { inside, type Member, Mesh } from './mesh.ts';
 
 const NODES = ['bookworm', 'sid'] as const satisfies readonly EngineSuite[];
 const SLEEP = ['sleep', '100000'];
+const dnsDetail = z.object({
+  containers: z.array(z.object({ container: z.string(), servers: z.array(z.object({ address: z.string() })) })),
+});
+/** Nobody there answers. */
+const ENGINE_DNS = '192.0.2.53';
 const mesh = new Mesh('app');
 let bed: Bed;
 let swarm: Swarm;
@@ -25,7 +31,7 @@ beforeAll(async () => {
   bed = await createBed({ engine: 'sid' });
   const host = async (name: string, engine: EngineSuite): Promise<Host> => {
     const made = await bed.host(name, { engine });
-    await made.engine.start();
+    await made.engine.start({ daemonJson: { dns: [ENGINE_DNS] } });
     await made.engine.load();
     return made;
   };
@@ -70,6 +76,29 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     const fetched = async () => (await inside(peer, `wget -q -O - http://tasks.${web}/`)).trim();
     await patiently('the peer gets the page', async () => (await fetched()) === `hello from ${name}`);
     await services.remove(web);
+  });
+
+  test('names of the world are asked of the servers the container has, or else the engine for all', async () => {
+    const netd = nodes[name];
+    const { host } = netd;
+    const asked = `asked-${name}`;
+    await services.create(asked, RUN_ON, ['--network', 'app', '--stop-grace-period', '1s'], { on: name });
+    await services.runningTask(asked);
+    await host.docker('run', '--detach', '--name', 'plain', '--network', 'app', BUSYBOX, ...SLEEP);
+    await host.docker('run', '--detach', '--name', 'own', '--dns', '192.0.2.54', '--network', 'app', BUSYBOX, ...SLEEP);
+    const wanted: readonly [string, string][] = [
+      [asked, ENGINE_DNS],
+      ['plain', ENGINE_DNS],
+      ['own', '192.0.2.54'],
+    ];
+    await patiently('each has its servers', async () => {
+      const { containers } = dnsDetail.parse(JSON.parse(await netd.run(['inspect', 'dns', '--json'])));
+      const seen = wanted.map(([container]) => containers.find((one) => one.container.startsWith(container))?.servers);
+      if (wanted.every(([, address], i) => seen[i]?.map((one) => one.address).join() === address)) return true;
+      throw new Error(JSON.stringify(seen));
+    });
+    await services.remove(asked);
+    await host.docker('rm', '--force', 'plain', 'own');
   });
 
   test('a container keeps the hardware address its user has chosen', async () => {
@@ -126,6 +155,23 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     await host.docker('rm', '--force', 'inner');
     await host.docker('network', 'rm', 'back');
   });
+});
+
+test('netd status says why the engine cannot call netd, until it can', async () => {
+  const netd = nodes.sid;
+  const socket = '/run/docker/plugins/netd.sock';
+  await netd.stop();
+  await netd.host.run(['sh', '-c', `rm -f ${socket} && mkdir -p ${socket}/occupied`]);
+  await netd.start();
+  const problem = async (code: string) => {
+    const { problems } = JSON.parse((await netd.exec(['status', '--json'])).stdout);
+    return problems.find((one: { readonly code: string }) => one.code === code);
+  };
+  const told = await patiently('the problem is told', () => problem('network-driver'));
+  expect(told).toMatchObject({ severity: 'error', mend: expect.stringContaining('plugin-dir') });
+  expect(told.what).toContain(socket);
+  await netd.host.run(['rm', '-r', socket]);
+  await patiently('it is over', async () => (await problem('network-driver')) === undefined);
 });
 
 /** The engine network that stands for a network of the swarm, made for containers that are no tasks. */
