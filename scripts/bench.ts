@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { measureCompleteAssignment } from '#test/bench/complete-assignment.ts';
 import { measureDns } from '#test/bench/dns/measure.ts';
-import { type Figure, figureLine, quantile, ratio } from '#test/bench/figures.ts';
+import { type Figure, figureLine, isKept, quantile, ratio } from '#test/bench/figures.ts';
 import { gossipFigures } from '#test/bench/gossip/figures.ts';
+import { measureOverlay } from '#test/bench/overlay/measure.ts';
+import { measureTenThousand } from '#test/bench/overlay/ten-thousand.ts';
 import { cpuSeconds, residentMiB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
 import { type Stage, setStage } from '#test/bench/stage.ts';
@@ -16,7 +19,7 @@ import { swarmNodes } from '#test/hosts/swarm.ts';
  * each figure with its bound; a figure over its bound makes the exit status 1.
  *
  *   --rounds N     rounds of single starts (20)
- *   --only WHAT    only `dns`, `gossip` or `worker`
+ *   --only WHAT    only `dns`, `gossip`, `overlay` or `worker`
  */
 
 const root = join(import.meta.dirname, '..');
@@ -29,10 +32,17 @@ async function main(): Promise<void> {
   const figures: Figure[] = [];
   if (!only || only === 'dns') figures.push(...(await measureDns(progress)));
   if (!only || only === 'gossip') figures.push(...(await gossipFigures(progress)));
+  if (!only || only === 'overlay') figures.push(...(await overlay()));
   if (!only || only === 'worker') figures.push(...(await worker()));
   say('');
   for (const figure of figures) say(figureLine(figure));
-  process.exitCode = figures.every(({ value, bound }) => value <= bound) ? 0 : 1;
+  say(`load average ${loadavg()[0]?.toFixed(1)}: ${availableParallelism()} processors`);
+  process.exitCode = figures.every(isKept) ? 0 : 1;
+}
+
+/** Overlay networks beside Docker's, and how large they may be. */
+async function overlay(): Promise<readonly Figure[]> {
+  return [...(await measureTenThousand(progress)), ...(await measureOverlay(rounds, progress))];
 }
 
 /** The worker's own figures. */

@@ -175,7 +175,7 @@ testbed_ready() {
   for command in ip unshare nsenter nft; do
     command -v $command >/dev/null || return 1
   done
-  [ $bench = no ] || command -v dnsperf >/dev/null || return 1
+  [ $bench = no ] || { command -v dnsperf && command -v iperf3 && command -v busybox; } >/dev/null || return 1
   for suite in $suites; do
     engine_ready "$suite" || return 1
   done
@@ -184,7 +184,7 @@ testbed_ready() {
 
 setup_testbed() {
   need_commands ip=iproute2 unshare=util-linux nsenter=util-linux nft=nftables
-  [ $bench = no ] || need_commands dnsperf=dnsperf
+  [ $bench = no ] || need_commands dnsperf=dnsperf iperf3=iperf3 busybox=busybox
   mkdir -p "$cache/engines"
   # One builder at a time; a second one waits, and then finds the work done.
   exec 9>"$cache/lock"

@@ -1,5 +1,6 @@
 import { type Figure, quantile, ratio } from '../figures.ts';
 import { createService, removeService } from '../services.ts';
+import { paired } from './paired.ts';
 import { OVERLAY, type OverlayStage, type Side } from './stage.ts';
 
 const WARM_UP = 2;
@@ -25,9 +26,9 @@ export async function overlayStarts(
       await removeService(manager, 'one', host);
     }
   }
-  const at = (part: number) => [quantile(samples.ours, part), quantile(samples.docker, part)] as const;
+  const name = `task start on ${what} overlay network`;
   return [
-    ratio(`task start on ${what} overlay network, median`, ...at(0.5), 1.0),
-    ratio(`task start on ${what} overlay network, p95`, ...at(0.95), 1.1),
+    paired({ name: `${name}, median`, ...samples, show: (ms) => `${ms.toFixed(0)} ms` }),
+    ratio(`${name}, p95`, quantile(samples.ours, 0.95), quantile(samples.docker, 0.95), 1.1),
   ];
 }
