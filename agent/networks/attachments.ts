@@ -47,6 +47,7 @@ export interface AttachmentsOptions {
 const ATTACH_LIMIT_MS = 20_000;
 /** Between the answer with the place and the endpoint there are microseconds. */
 const TAKE_LIMIT_MS = 10_000;
+const AGAIN = 'Start the container again; "netd status" says whether a manager answers.';
 
 interface Waiter {
   readonly give: (place: OverlayPlace) => void;
@@ -82,6 +83,7 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
       throw new NetdError(
         'attach-timeout',
         `the managers gave no address on ${network} within ${ATTACH_LIMIT_MS / 1000} s`,
+        { mend: AGAIN },
       );
     });
     tooLong.catch(() => {}); // aborted when the place comes first
@@ -232,5 +234,5 @@ function refusedBy(error: unknown, network: string): NetdError {
       mend: 'Make it with --attachable on a manager.',
     });
   }
-  return new NetdError('attach-failed', `the managers gave no address on ${network}`, { cause: error });
+  return new NetdError('attach-failed', `the managers gave no address on ${network}`, { mend: AGAIN, cause: error });
 }
