@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { portHolder } from '#netd/kernel/port-holder.ts';
 import type { HostInterface } from './local-address.ts';
-import { portHolder } from './port-holder.ts';
 
 /** What netd asks this host about its own addresses. */
 export interface HostNetwork {

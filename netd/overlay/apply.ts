@@ -118,7 +118,7 @@ async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<vo
     case 'link-master':
       return set(op.link, { master: (await linkOf(rtnetlink, op.master)).index });
     case 'link-up':
-      return set(op.link, { isUp: true });
+      return linkUp(scene.host, rtnetlink, op);
     case 'vxlan-learning-off':
       return set(op.link, { vxlan: { learning: false } });
     case 'address-add':
@@ -128,6 +128,21 @@ async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<vo
       const write = op.kind === 'address-add' ? writeNewAddress : writeDelAddress;
       return rtnetlink.request(opText(op), (w) => write(w, index, ip, Number(length)));
     }
+  }
+}
+
+/** @throws NetdError `vxlan-port-in-use` that names who has the port */
+async function linkUp(host: Host, rtnetlink: Rtnetlink, op: Extract<OverlayOp, { kind: 'link-up' }>): Promise<void> {
+  try {
+    await rtnetlink.request(opText(op), (w) => writeSetLink(w, op.link, { isUp: true }));
+  } catch (error) {
+    const port = isKernelErrno(error, 'EADDRINUSE') ? (await rtnetlink.link(op.link))?.vxlan?.port : undefined;
+    if (port === undefined) throw error;
+    const holder = (await host.portHolder(port)) ?? 'a program that netd does not find';
+    throw new NetdError('vxlan-port-in-use', `UDP port ${port}, which overlay networks need, is taken by ${holder}`, {
+      mend: 'end that program, or choose another port for the swarm (docker swarm init --data-path-port)',
+      cause: error,
+    });
   }
 }
 

@@ -44,7 +44,7 @@ export interface EndpointLifeDeps {
 const DST_PREFIX = 'eth';
 /** Between a join and the namespace of the container the engine makes other endpoints, by drivers that may be slow. */
 const START_GRACE_MS = 60_000;
-/** After a join the engine moves and names the interface within this time. */
+/** After a join the engine has moved and named the interface within this time, should the kernel not have told of it. */
 const MOVED_AFTER_MS = 1500;
 
 /** Endpoints from their creation to their end, as the engine asks for it. All steps may be repeated. */
@@ -176,6 +176,14 @@ export class EndpointLife implements Disposable {
       mark(now.networkId);
     } catch (error) {
       logger.debug({ endpoint: endpointId, reason: errorText(error) }, 'cannot look into the container');
+    }
+  }
+
+  /** A link of a network's namespace changed. What the engine does to the end in a container shows at ours as well. */
+  linkChanged(networkId: string, link: string | undefined): void {
+    for (const { endpointId, sandboxKey, interfaceName } of this.#deps.store.of(networkId)) {
+      if (sandboxKey === undefined || interfaceName !== undefined) continue;
+      if (linkName(networkId, { kind: 'port', endpointId }) === link) void this.learnName(endpointId);
     }
   }
 

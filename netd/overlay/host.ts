@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { isKernelErrno } from '../kernel/errors.ts';
 import { RTN_UNICAST } from '../kernel/netlink/route.ts';
+import { portHolder } from '../kernel/port-holder.ts';
 import { Rtnetlink } from '../kernel/rtnetlink.ts';
 import { readSysctl, writeSysctl } from '../kernel/sysctl.ts';
 import type { HostFacts } from './checks.ts';
@@ -27,6 +28,9 @@ const NEIGHBOUR_LIMITS = [
   ['net/ipv4/neigh/default/gc_thresh1', 8192],
 ] as const;
 
+/** Who has a port is looked for once in this time, in milliseconds: it reads the descriptors of every process. */
+const HOLDER_MS = 30_000;
+
 /** The host's side of the overlays: where vxlan devices are made, and the outer ends of pairs wait. */
 export class Host implements Disposable {
   readonly fd: number;
@@ -36,6 +40,7 @@ export class Host implements Disposable {
   /** Ours; set before any network is. */
   vtep = '';
   readonly #namespace: string;
+  #holder: { readonly port: number; readonly text: string | undefined; readonly atMs: number } | undefined;
 
   /** @throws KernelError */
   constructor({ namespace, namespaceDirectories, isWanted }: HostOptions) {
@@ -68,6 +73,15 @@ export class Host implements Disposable {
       return [{ destination: route.destination, link: links.get(route.ifindex)?.name }];
     });
     return { underlay: underlay && { link: underlay.name, mtu: underlay.mtu }, routes };
+  }
+
+  /** Who has the port VXLAN needs; undefined if that cannot be told. */
+  async portHolder(port: number): Promise<string | undefined> {
+    const known = this.#holder;
+    if (known?.port === port && performance.now() - known.atMs < HOLDER_MS) return known.text;
+    const text = await portHolder(port, ['udp', 'udp6'], this.#namespace);
+    this.#holder = { port, text, atMs: performance.now() };
+    return text;
   }
 
   [Symbol.dispose](): void {

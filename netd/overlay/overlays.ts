@@ -294,7 +294,10 @@ class NodeOverlays implements Overlays {
     const network = this.#networks.get(networkId);
     const due = network && dueAfter(event, network);
     if (network === undefined || due === undefined) return;
-    if (event !== 'overrun' && event.topic === 'link' && event.isRemoval) this.sweep();
+    if (event !== 'overrun' && event.topic === 'link') {
+      if (event.isRemoval) this.sweep();
+      else this.#life.linkChanged(networkId, network.linkOf(event.ifindex));
+    }
     // Changes come in swarms, our own too: one look for all.
     if (due !== 'links') this.#sweeps.mark(networkId, DEBOUNCE_MS);
     if (due === 'rows') return;

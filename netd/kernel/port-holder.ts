@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { inNamespace } from './netns.ts';
 
 // Which process has a port, as "ss -p" finds out: the kernel's socket tables name an inode (proc_net_tcp.txt of the kernel's
 // documentation), and a process has a descriptor of it.
 
+const OWN_NAMESPACE = '/proc/thread-self/ns/net';
 const TABLES = ['tcp', 'tcp6', 'udp', 'udp6'] as const;
 /** State TCP_LISTEN of include/net/tcp_states.h; a UDP socket that is bound has TCP_CLOSE. */
 const LISTENING = '0A';
@@ -10,12 +13,19 @@ const BOUND = '07';
 /** A host with more open files than this is not searched to the end: the answer is a courtesy. */
 const MOST_DESCRIPTORS = 200_000;
 
-/** `dockerd (process 812)`, or undefined if it cannot be told, as of another container's process. */
-export async function portHolder(port: number): Promise<string | undefined> {
+/**
+ * `dockerd (process 812)`, or undefined if it cannot be told, as of another container's process.
+ *
+ * @param kinds of sockets; all unless given
+ * @param namespace file of the network namespace; undefined for that of this process
+ */
+export async function portHolder(
+  port: number,
+  kinds: readonly (typeof TABLES)[number][] = TABLES,
+  namespace?: string,
+): Promise<string | undefined> {
   try {
-    const tables = await Promise.all(
-      TABLES.map((table) => readFile(`/proc/self/net/${table}`, 'utf8').catch(() => '')),
-    );
+    const tables = inNamespace(namespace ?? OWN_NAMESPACE, () => kinds.map(readTable));
     const inodes = new Set(tables.flatMap((table) => listeningInodes(table, port)));
     return inodes.size === 0 ? undefined : await holderOf(inodes);
   } catch {
@@ -31,6 +41,15 @@ export function listeningInodes(table: string, port: number): string[] {
     const here = local.endsWith(`:${wanted}`) && (state === LISTENING || state === BOUND);
     return here && inode !== '0' ? [inode] : [];
   });
+}
+
+function readTable(table: string): string {
+  try {
+    return readFileSync(`/proc/thread-self/net/${table}`, 'utf8');
+  } catch {
+    // A kernel without IPv6.
+    return '';
+  }
 }
 
 async function holderOf(inodes: ReadonlySet<string>): Promise<string | undefined> {
