@@ -174,6 +174,23 @@ test('netd status says why the engine cannot call netd, until it can', async () 
   await patiently('it is over', async () => (await problem('network-driver')) === undefined);
 });
 
+test('a container loses its address, and nothing else, when its node leaves the swarm', async () => {
+  const { host } = nodes.sid;
+  await host.docker('run', '--detach', '--name', 'left', '--network', 'app', BUSYBOX, ...SLEEP);
+  const ip = await addressOf(host, 'left', 'app');
+  await patiently('the peer reaches it', () => ping(peer, ip));
+  await nodes.sid.run(['leave']);
+  const state = await host.docker(
+    'inspect',
+    '--format',
+    '{{.State.Status}} {{json .NetworkSettings.Networks}}',
+    'left',
+  );
+  expect(state).toBe('running {}');
+  expect(await host.run(['sh', '-c', 'ls /run/netd/endpoints /run/netd/netns'])).not.toMatch(/^[^/\s]/m);
+  await patiently('nobody has the address', async () => !(await ping(peer, ip)));
+});
+
 /** The engine network that stands for a network of the swarm, made for containers that are no tasks. */
 async function operatorsNetwork(host: Host, network: string, ...flags: readonly string[]): Promise<void> {
   await host.docker('network', 'create', '--driver', 'netd', '--ipam-driver', 'null', ...flags, network);
