@@ -7,6 +7,7 @@ import { createLogger, silentLogger } from '#base/log.ts';
 import type { DesiredAttachment, DesiredNetwork, DesiredNetworks } from '#netd/desired.ts';
 import { createNamespace, deleteNamespace } from '#netd/kernel/netns.ts';
 import { createOverlays, type Overlays } from '#netd/overlay/overlays.ts';
+import { STAGE_PREFIX } from '#test/hosts/leftovers.ts';
 import { MemoryGossip, type MemoryTables } from './memory-gossip.ts';
 
 const run = promisify(execFile);
@@ -35,18 +36,22 @@ export async function inside(namespace: string, ...argv: readonly string[]): Pro
 
 /** Hosts as namespaces on one wire, with overlays and no engine: the test moves interfaces as an engine does. */
 export class Stage implements AsyncDisposable {
-  readonly directory = mkdtempSync('/tmp/netd-overlay-');
+  /** With the id of the process, so that what a killed run left can be told apart (test/hosts/leftovers.ts). */
+  readonly directory = mkdtempSync(`${STAGE_PREFIX}${process.pid}-`);
   readonly gossip = new MemoryGossip();
   readonly hosts: StageHost[] = [];
+  readonly isV6: boolean;
   readonly #switch: string;
 
-  constructor() {
+  /** @param isV6 VTEPs are IPv6 addresses */
+  constructor(isV6: boolean) {
+    this.isV6 = isV6;
     this.#switch = join(this.directory, 'switch');
     createNamespace(this.#switch);
   }
 
-  static async create(hosts: number): Promise<Stage> {
-    const stage = new Stage();
+  static async create(hosts: number, isV6 = false): Promise<Stage> {
+    const stage = new Stage(isV6);
     await inside(stage.#switch, 'ip', 'link', 'add', 'sw', 'type', 'bridge');
     await inside(stage.#switch, 'ip', 'link', 'set', 'sw', 'up');
     for (let i = 1; i <= hosts; i++) await stage.#addHost(i);
@@ -74,6 +79,7 @@ export class Stage implements AsyncDisposable {
       target.kill();
     }
     await inside(namespace, 'ip', 'address', 'add', `192.168.50.${number}/24`, 'dev', 'up0');
+    await inside(namespace, 'ip', 'address', 'add', `fd00:50::${number}/64`, 'dev', 'up0', 'nodad');
     await inside(namespace, 'ip', 'link', 'set', 'up0', 'up');
     this.hosts.push(new StageHost(this, number, namespace));
   }
@@ -104,7 +110,7 @@ export class StageHost {
     this.stage = stage;
     this.namespace = namespace;
     this.name = `node${number}`;
-    this.vtep = `192.168.50.${number}`;
+    this.vtep = stage.isV6 ? `fd00:50::${number}` : `192.168.50.${number}`;
     this.runDir = join(stage.directory, `run${number}`);
     this.tables = stage.gossip.member(this.name);
     this.overlays = this.#start();
