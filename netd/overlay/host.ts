@@ -40,6 +40,7 @@ export class Host implements Disposable {
   /** Ours; set before any network is. */
   vtep = '';
   readonly #namespace: string;
+  #isOpen = true;
   #holder: { readonly port: number; readonly text: string | undefined; readonly atMs: number } | undefined;
 
   /** @throws KernelError */
@@ -84,7 +85,10 @@ export class Host implements Disposable {
     return text;
   }
 
+  /** A second call does nothing: by then the descriptor's number may be somebody else's. */
   [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.rtnetlink[Symbol.dispose]();
     closeSync(this.fd);
   }
