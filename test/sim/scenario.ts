@@ -1,5 +1,6 @@
 import { type Random, uniformInt } from '#base/random.ts';
 import { disagreements, TABLE, type Wanted } from './agreement.ts';
+import { Invariants } from './invariants.ts';
 import { goodWires } from './network.ts';
 import { type SimNode, World } from './world.ts';
 
@@ -18,7 +19,10 @@ export interface Outcome {
   readonly log: readonly string[];
   /** Simulated time from the end of trouble until all agreed; undefined if they did not in time. */
   readonly settledMs: number | undefined;
+  /** What was wrong during the run or in the end. */
   readonly differences: readonly string[];
+  /** Longest that a row of an ended process was seen, in ms. */
+  readonly longestDeadMs: number;
   readonly world: World;
 }
 
@@ -26,8 +30,12 @@ const TROUBLE = { networks: 2, troubledMs: 60_000, eventEveryMs: 400, settleMs: 
 const MIN_HOSTS = 3;
 const HOST_CHOICES = 8;
 const CHECK_EVERY_MS = 5000;
+/** How often what must always hold is looked at. */
+const LOOK_EVERY_MS = 1000;
 /** After agreement nothing may change any more: a row that comes back, a node that is accused for nothing. */
 const QUIET_MS = 35_000;
+/** Clocks jump forward, and back, where time stands still for the core until it is made up for. */
+const MAX_JUMP_MS = 20_000;
 /** Hosts every process is told to join through. */
 const BOOTSTRAP_HOSTS = 3;
 
@@ -41,6 +49,7 @@ export function randomRun(seed: number, hosts = MIN_HOSTS + (seed % HOST_CHOICES
   const world = new World(seed);
   const cluster = new Cluster(world, trouble);
   const { random } = world;
+  const { invariants } = cluster;
   for (let index = 0; index < trouble.hosts; index++) cluster.start(index);
   world.run(3000);
   for (const node of world.running()) cluster.attachSome(node);
@@ -60,11 +69,13 @@ export function randomRun(seed: number, hosts = MIN_HOSTS + (seed % HOST_CHOICES
     world.run(QUIET_MS);
     differences = cluster.differences().map((text) => `after all had agreed: ${text}`);
   }
-  return { seed, log: cluster.log, settledMs, differences, world };
+  differences = [...invariants.found, ...differences];
+  return { seed, log: cluster.log, settledMs, differences, longestDeadMs: invariants.longestDeadMs, world };
 }
 
 class Cluster {
   readonly log: string[] = [];
+  readonly invariants: Invariants;
   readonly #world: World;
   readonly #random: Random;
   readonly #networks: readonly string[];
@@ -77,6 +88,13 @@ class Cluster {
     this.#random = world.random;
     this.#hosts = trouble.hosts;
     this.#networks = Array.from({ length: trouble.networks }, (_, i) => `network${i}`.padEnd(25, '0'));
+    this.invariants = new Invariants(world, this.#wanted);
+    this.#look();
+  }
+
+  #look(): void {
+    this.invariants.look();
+    this.#world.at(this.#world.nowMs + LOOK_EVERY_MS, () => this.#look());
   }
 
   start(index: number): SimNode {
@@ -127,8 +145,9 @@ class Cluster {
     else if (dice < 0.75) this.#leave(node, nodes.length);
     else if (dice < 0.8) this.#pause(node);
     else if (dice < 0.83) {
-      node.clockAheadMs += this.#random() * 20_000;
-      this.#say(`clock of host ${node.index} jumps`);
+      const ms = (this.#random() - 0.5) * 2 * MAX_JUMP_MS;
+      node.clockAheadMs += ms;
+      this.#say(`clock of host ${node.index} jumps by ${Math.round(ms)} ms`);
     } else this.#disturbWires();
   }
 

@@ -24,6 +24,15 @@ describe('random troubled runs', () => {
     TIMEOUT_MS,
   );
 
+  test.each([1, 2, 3])(
+    'seed %i with 40 hosts',
+    (seed) => {
+      // Replay: npm run sim -- --runs 1 --hosts 40 --verbose --seed N
+      expect(randomRun(seed, 40).differences).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
   test(
     'the same seed is the same run',
     () => {

@@ -10,6 +10,8 @@ import { areConnected, delayMs, goodWires, type Wires } from './network.ts';
 
 const PORT = 7946;
 const PACKET_BYTES = 1400;
+/** A tick that rounding brings a moment before it is due would be scheduled for the same moment again, for ever. */
+const ROUNDING_MS = 0.001;
 /** Streams carry 100 MB/s here. */
 const STREAM_BYTES_PER_MS = 100_000;
 
@@ -144,7 +146,7 @@ export class World {
   #schedule(node: SimNode): void {
     const dueMs = node.core.nextTickMs;
     if (dueMs === undefined) return;
-    const atMs = Math.max(this.#nowMs, dueMs - node.clockAheadMs, node.pausedUntilMs);
+    const atMs = Math.max(this.#nowMs, dueMs - node.clockAheadMs + ROUNDING_MS, node.pausedUntilMs);
     if (atMs >= node.tickAtMs) return;
     node.tickAtMs = atMs;
     this.#events.at(atMs, () => {
