@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   netd: ['proto', 'base'],
   agent: ['proto', 'base', 'pki', 'netd'],
   test: ['proto', 'base', 'pki', 'netd', 'agent'],
-  scripts: ['test', 'base'],
+  scripts: ['test', 'base', 'agent'],
 };
 
 /** Decisions: no input but their arguments. A directory counts with all it holds but the exceptions. */
