@@ -7,6 +7,7 @@ import { type GossipNode, startGossip } from '#netd/gossip/node.ts';
 import { GROUPS } from '#netd/kernel/netlink/event.ts';
 import { readMessages } from '#netd/kernel/netlink/message-reader.ts';
 import { NETLINK_ROUTE, NetlinkSocket } from '#netd/kernel/netlink-socket.ts';
+import { Rtnetlink } from '#netd/kernel/rtnetlink.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import { inside, NETWORK, Stage, type StageHost } from '#test/overlay/stage.ts';
 import { type Figure, quantile } from '../figures.ts';
@@ -72,8 +73,9 @@ async function fills(host: StageHost, gossip: GossipNode, progress: (text: strin
     wallMs.push(performance.now() - startMs);
     cpuMs.push(processMs() - startCpuMs);
   }
-  const detail = `medians of ${FILLS}; ${quantile(cpuMs, 0.5).toFixed(0)} ms of CPU`;
-  return { name: `${ROWS} endpoints, empty namespace`, value: quantile(wallMs, 0.5), unit: 'ms', bound: 1000, detail };
+  const [value, surely] = [quantile(wallMs, 0.5), Math.min(...wallMs)];
+  const detail = `median of ${FILLS}, ${surely.toFixed(0)} ms at best; ${quantile(cpuMs, 0.5).toFixed(0)} ms of CPU`;
+  return { name: `${ROWS} endpoints, empty namespace`, value, unit: 'ms', bound: 1000, detail, surely };
 }
 
 function rowsProgrammed(host: StageHost): number | undefined {
@@ -99,8 +101,10 @@ async function changes(
 ): Promise<Figure> {
   const { namespace = '' } = host.overlays.status().networks[0] ?? {};
   const ended = once(other, 'exit').then(() => Promise.reject(new Error('the other node ended')));
+  using control = Rtnetlink.open(namespace);
   using kernel = NetlinkSocket.listen(namespace, NETLINK_ROUTE, GROUPS.neighbor);
   const wallMs: number[] = [];
+  const controlMs: number[] = [];
   const cpuMs: number[] = [];
   for (let row = 0; row < CHANGES; row++) {
     if (row % 20 === 0) progress(`one change among ${ROWS}: ${row} of ${CHANGES}`);
@@ -113,11 +117,29 @@ async function changes(
     await eventually('the kernel tells of both rows', rowsTold(kernel), { intervalMs: 1 });
     wallMs.push(performance.now() - startMs);
     cpuMs.push(processMs() - startCpuMs);
+    controlMs.push(await twoKernelCalls(control));
   }
   await checkRows(namespace);
-  const detail = `median ${quantile(wallMs, 0.5).toFixed(1)} ms, p95 ${quantile(wallMs, 0.95).toFixed(1)} ms; CPU ${quantile(cpuMs, 0.5).toFixed(1)} ms, p99 ${quantile(cpuMs, 0.99).toFixed(1)} ms`;
-  const name = `one change among ${ROWS} endpoints, p99`;
-  return { name, value: quantile(wallMs, 0.99), unit: 'ms', bound: 20, detail };
+  const value = quantile(wallMs, 0.99);
+  const ms = (samples: readonly number[], part: number) => quantile(samples, part).toFixed(1);
+  const cpu = `CPU ${ms(cpuMs, 0.5)} ms, p99 ${ms(cpuMs, 0.99)} ms`;
+  const bare = `two bare kernel calls take ${ms(controlMs, 0.5)} ms, p99 ${ms(controlMs, 0.99)} ms`;
+  return {
+    name: `one change among ${ROWS} endpoints, p99`,
+    value,
+    unit: 'ms',
+    bound: 20,
+    detail: `median ${ms(wallMs, 0.5)} ms; ${cpu}; ${bare}`,
+    surely: Math.max(0, value - quantile(controlMs, 0.99)),
+  };
+}
+
+/** What the machine makes of as many calls into the kernel as a change needs, at the same time: the rest is ours. */
+async function twoKernelCalls(rtnetlink: Rtnetlink): Promise<number> {
+  const startMs = performance.now();
+  await rtnetlink.link('lo');
+  await rtnetlink.link('lo');
+  return performance.now() - startMs;
 }
 
 function rowsTold(kernel: NetlinkSocket): () => boolean {
