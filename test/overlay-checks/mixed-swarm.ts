@@ -13,7 +13,7 @@ export interface DockerWorker {
   readonly version: string;
 }
 
-/** One manager, a Docker worker of each version, and workers of netd. */
+/** One manager, a Docker worker of each version, and workers of netd on the oldest and the newest engine. */
 export interface MixedSwarm {
   readonly swarm: Swarm;
   readonly services: Services;
@@ -48,7 +48,7 @@ export async function mixedSwarm(bed: Bed, options: MixedSwarmOptions = {}): Pro
       return host;
     }),
     engineHost('n1', 'bookworm', true),
-    engineHost('n2', 'bookworm'),
+    engineHost('n2', 'sid'),
     ...MANAGER_VERSIONS.map(({ suite, version }) => engineHost(`d${version.split('.')[0]}`, suite)),
   ]);
   const swarm = await swarmInit(manager, { flags: options.initFlags ?? [] });
