@@ -198,8 +198,8 @@ interface DockerTask {
 async function onlyAddress(mesh: Mesh, clients: readonly Member[], name: string): Promise<string> {
   return patiently(`${name} is known`, async () => {
     const found = new Set<string>();
-    for (const client of clients) for (const ip of await mesh.resolve(client, name)) found.add(ip);
-    if (found.size !== 1) throw new Error(`[${[...found]}]`);
+    for (const client of clients) found.add(String(await mesh.resolve(client, name)));
+    if (found.size !== 1 || found.has('')) throw new Error(`[${[...found].join('; ')}]`);
     return [...found][0] ?? '';
   });
 }
