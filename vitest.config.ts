@@ -35,9 +35,6 @@ export default defineConfig({
           ],
           testTimeout: 120_000,
           hookTimeout: 300_000,
-          // These measure real time on a machine that others use too: once may be its mood, twice is a finding. What needed the
-          // second run is marked in the report.
-          retry: 1,
           // One file at a time: those that mostly wait run their tests, and all versions of the managers, at once themselves.
           maxWorkers: 1,
           // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.

@@ -94,8 +94,7 @@ const MISUNDERSTANDINGS = [
 /** What they say of a peer that does not answer, or of themselves when others complain. */
 const SUSPICIONS = [
   /memberlist: .*([Ss]uspect|[Rr]efut|[Ff]ailed|failing|timeout|misconfigured)/,
-  // Not that a bulk sync timed out: of two dockerds, too, one waits 30 s in vain when their requests cross (spec gossip §18.3).
-  /bulk sync.*(fail|error)|push\/pull.*(fail|error|timed out)/i,
+  /(bulk sync|push\/pull).*(fail|error|timed out)/i,
   /change state .*Failed/,
 ];
 
