@@ -8,7 +8,7 @@ import { type Figure, figureLine, isKept, quantile, ratio } from '#test/bench/fi
 import { gossipFigures } from '#test/bench/gossip/figures.ts';
 import { measureOverlay } from '#test/bench/overlay/measure.ts';
 import { measureTenThousand } from '#test/bench/overlay/ten-thousand.ts';
-import { cpuSeconds, residentMiB } from '#test/bench/process-facts.ts';
+import { cpuSeconds, residentMB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
 import { type Stage, setStage } from '#test/bench/stage.ts';
 import { eventually } from '#test/hosts/eventually.ts';
@@ -83,10 +83,10 @@ async function weight(stage: Stage): Promise<readonly Figure[]> {
   await netd.restart();
   await eventually('netd is ready again', async () => (await netd.exec(['status'])).exitCode === 0);
   await new Promise((resolve) => setTimeout(resolve, 10_000));
-  const idleMiB = residentMiB(netd.process.pid);
+  const idleMB = residentMB(netd.process.pid);
   const up = { ours: [] as number[], theirs: [] as number[] };
   const down = { ours: [] as number[], theirs: [] as number[] };
-  let fullMiB = 0;
+  let fullMB = 0;
   let idleCpu = 0;
   for (let round = 0; round < 3; round++) {
     for (const side of round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
@@ -94,7 +94,7 @@ async function weight(stage: Stage): Promise<readonly Figure[]> {
       progress(`scale 1 to ${SCALE} to 0: round ${round + 1} of 3, ${host.name}`);
       await createService(manager, 'many', host, 1);
       up[side].push(await scaleService(manager, 'many', host, SCALE));
-      if (side === 'ours' && round === 0) ({ fullMiB, idleCpu } = await quiet(netd.process.pid));
+      if (side === 'ours' && round === 0) ({ fullMB, idleCpu } = await quiet(netd.process.pid));
       down[side].push(await scaleService(manager, 'many', host, 0));
       await removeService(manager, 'many', host);
     }
@@ -103,18 +103,18 @@ async function weight(stage: Stage): Promise<readonly Figure[]> {
   return [
     ratio(`scale 1 to ${SCALE}, median of 3`, ...median(up), 1.0),
     ratio(`scale ${SCALE} to 0, median of 3`, ...median(down), 1.0),
-    { name: 'resident memory, idle', value: idleMiB, unit: 'MiB', bound: 110, detail: '10 s after the start' },
-    { name: `resident memory, ${SCALE} tasks`, value: fullMiB, unit: 'MiB', bound: 130, detail: '' },
+    { name: 'resident memory, idle', value: idleMB, unit: 'MB', bound: 110, detail: '10 s after the start' },
+    { name: `resident memory, ${SCALE} tasks`, value: fullMB, unit: 'MB', bound: 130, detail: '' },
     { name: `CPU with ${SCALE} tasks at rest`, value: idleCpu, unit: '% of a core', bound: 1, detail: 'over 30 s' },
   ];
 }
 
-async function quiet(pid: number): Promise<{ fullMiB: number; idleCpu: number }> {
+async function quiet(pid: number): Promise<{ fullMB: number; idleCpu: number }> {
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   const before = cpuSeconds(pid);
   const QUIET_S = 30;
   await new Promise((resolve) => setTimeout(resolve, QUIET_S * 1000));
-  return { fullMiB: residentMiB(pid), idleCpu: ((cpuSeconds(pid) - before) / QUIET_S) * 100 };
+  return { fullMB: residentMB(pid), idleCpu: ((cpuSeconds(pid) - before) / QUIET_S) * 100 };
 }
 
 /** From the start of the process to `Ready` at the manager, which had given the node up. */

@@ -65,15 +65,15 @@ function applyFigure(perSec: number): Figure {
 async function scale(): Promise<Figure[]> {
   const networks = Array.from({ length: 5 }, (_, i) => `network${i}x`.padEnd(25, '0'));
   const result = await measureScale({ members: 5000, rows: 100_000, networks }, STEADY_MS);
-  const grownMiB = result.fullMiB - result.emptyMiB;
+  const grownMB = result.fullMB - result.emptyMB;
   const size = '5,000 members, 100,000 rows';
   return [
     {
       name: `gossip memory, ${size}`,
-      value: grownMiB,
-      unit: 'MiB',
+      value: grownMB,
+      unit: 'MB',
       bound: 150,
-      detail: `above ${result.emptyMiB.toFixed(0)} MiB of an empty node`,
+      detail: `above ${result.emptyMB.toFixed(0)} MB of an empty node`,
     },
     {
       name: `gossip CPU, ${size}`,

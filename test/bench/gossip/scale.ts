@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
-import { cpuSeconds, residentMiB } from '../process-facts.ts';
+import { cpuSeconds, residentMB } from '../process-facts.ts';
 import { Crowd, type CrowdSize } from './crowd.ts';
 import type { Command, Report } from './real-node.ts';
 
 /** What one node costs that is a member of a very large cluster. */
 export interface Scale {
   readonly size: CrowdSize;
-  readonly emptyMiB: number;
-  readonly fullMiB: number;
+  readonly emptyMB: number;
+  readonly fullMB: number;
   /** From joining until every member and row was there. */
   readonly filledMs: number;
   /** Longest turns of the event loop, in processor time: while joining, and while whole states come and go later. */
@@ -46,7 +46,7 @@ export async function measureScale(size: CrowdSize, steadyMs: number): Promise<S
     const node = await asked(child, { kind: 'start', ip: NODE_IP, keys: KEYS });
     crowd.answerTo = node.address;
     await sleep(5000);
-    const emptyMiB = residentMiB(pid);
+    const emptyMB = residentMB(pid);
 
     child.send({ kind: 'watch' } satisfies Command);
     const startedMs = performance.now();
@@ -73,7 +73,7 @@ export async function measureScale(size: CrowdSize, steadyMs: number): Promise<S
     const { longestTurnMs: exchangeTurnMs } = await asked(child, { kind: 'report' });
 
     const steadyCpu = await watchSteady(crowd, node, pid, size, steadyMs);
-    return { size, emptyMiB, fullMiB: residentMiB(pid), filledMs, joinTurnMs, exchangeTurnMs, steadyCpu };
+    return { size, emptyMB, fullMB: residentMB(pid), filledMs, joinTurnMs, exchangeTurnMs, steadyCpu };
   } finally {
     child.kill();
   }
