@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { formatHostPort } from '#agent/config/addresses.ts';
 import type { AgentConfig, SettingKey } from '#agent/config/config.ts';
-import { flagName, SETTING_KEYS, SETTINGS } from '#agent/config/settings.ts';
+import { flagName, OFFLINE_IMAGE_VARIABLE, SETTING_KEYS, SETTINGS } from '#agent/config/settings.ts';
+import { formatHostPort } from '#pki/address.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit.ts';
 
@@ -20,7 +20,8 @@ const HELP = `
 Flags win over environment variables (marked "env"; lists are separated by
 commas), these over the configuration file, and that over the defaults. A list
 given in one place replaces the whole list of a weaker place. Without --engine
-the variable DOCKER_HOST is looked at, as the docker command does.
+the variable DOCKER_HOST is looked at, as the docker command does. With
+DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 images are never pulled, as with dockerd.
 
 The configuration file is YAML. Its keys are the long flags without dashes, and
 two lists:
@@ -87,6 +88,7 @@ function configRows(config: AgentConfig): { label: string; text: string }[] {
   };
   return [
     { label: 'file', text: config.configFile ?? 'none' },
+    { label: 'images', text: config.preferOfflineImage ? `never pulled (${OFFLINE_IMAGE_VARIABLE}=1)` : 'pulled' },
     ...SETTING_KEYS.map((key) => ({ label: key, text: `${values[key]} (${config.origins[key]})` })),
   ];
 }

@@ -157,7 +157,7 @@ async function readAll(input: AsyncIterable<Uint8Array | string>): Promise<strin
 /** `IP|INTERFACE[:PORT]`: the form only; whether there is such an interface the agent knows. */
 async function checkedHost(flag: string, value: string | undefined): Promise<string | null> {
   if (value === undefined) return null;
-  const { parseHostPort } = await import('#agent/config/addresses.ts');
+  const { parseHostPort } = await import('#pki/address.ts');
   try {
     parseHostPort(value, 2377);
     return value;

@@ -1,5 +1,5 @@
 import type { LogLevel } from '#base/log.ts';
-import type { HostPort } from './addresses.ts';
+import type { HostPort } from '#pki/address.ts';
 import type { GenericResource } from './generic-resources.ts';
 
 /** What an operator can set, by the key it has in `netd.yaml`. Every value is checked; nothing here can be refused later. */
@@ -36,6 +36,8 @@ export interface AgentConfig {
   readonly logLevel: LogLevel;
   readonly genericResources: readonly GenericResource[];
   readonly labels: Readonly<Record<string, string>>;
+  /** Docker's escape hatch: images of tasks are never pulled (spec swarmkit-worker §4.8). */
+  readonly preferOfflineImage: boolean;
   /** The file that was read; null when there was none. */
   readonly configFile: string | null;
   readonly origins: Readonly<Record<SettingKey, Origin>>;

@@ -35,6 +35,7 @@ describe('resolveConfig', () => {
       logLevel: 'info',
       genericResources: [],
       labels: {},
+      preferOfflineImage: false,
       configFile: null,
       origins: {
         'state-dir': 'default',
@@ -188,6 +189,19 @@ describe('resolveConfig', () => {
 
   it('tidies a directory', () => {
     expect(resolveConfig(sources({ flags: { 'state-dir': '//srv//netd/' } })).config.stateDir).toBe('/srv/netd');
+  });
+
+  it.each([
+    ['1', true, []],
+    ['', false, []],
+    [
+      'true',
+      false,
+      ['DOCKER_SERVICE_PREFER_OFFLINE_IMAGE is "true", so images are pulled: only "1" keeps netd from it'],
+    ],
+  ])('takes the word of dockerd for local images: %j', (value, expected, told) => {
+    const { config, warnings } = resolveConfig(sources({ env: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: value } }));
+    expect([config.preferOfflineImage, warnings]).toEqual([expected, told]);
   });
 
   it('mentions variables that mean nothing', () => {

@@ -1,7 +1,7 @@
 import { NetdError } from '#base/errors.ts';
 import type { AgentConfig, Origin, SettingKey, Settings } from './config.ts';
 import { didYouMean, nearest } from './nearest.ts';
-import { flagName, OTHER_VARIABLES, SETTING_KEYS, SETTINGS, type Setting } from './settings.ts';
+import { flagName, OFFLINE_IMAGE_VARIABLE, OTHER_VARIABLES, SETTING_KEYS, SETTINGS, type Setting } from './settings.ts';
 
 /** A key of the configuration file, with the line it stands on. */
 export interface FileEntry {
@@ -73,10 +73,11 @@ export function resolveConfig(sources: Sources): Resolved {
     logLevel: settings['log-level'],
     genericResources: Object.freeze(settings['generic-resources']),
     labels: settings.labels,
+    preferOfflineImage: sources.env[OFFLINE_IMAGE_VARIABLE] === '1',
     configFile: sources.file?.path ?? null,
     origins: Object.freeze(origins as Record<SettingKey, Origin>),
   });
-  return { config, warnings: unknownVariables(sources.env) };
+  return { config, warnings: [...unknownVariables(sources.env), ...halfMeant(sources.env)] };
 }
 
 interface Given {
@@ -152,4 +153,10 @@ function unknownVariables(env: Sources['env']): string[] {
   return Object.keys(env)
     .filter((name) => name.startsWith('NETD_') && !known.includes(name))
     .map((name) => `the variable ${name} means nothing to netd and is ignored${didYouMean(name, known)}`);
+}
+
+/** dockerd knows one value, and so do we: a host must not behave otherwise only because its worker was exchanged. */
+function halfMeant({ [OFFLINE_IMAGE_VARIABLE]: value }: Sources['env']): string[] {
+  if (!value || value === '1') return [];
+  return [`${OFFLINE_IMAGE_VARIABLE} is ${JSON.stringify(value)}, so images are pulled: only "1" keeps netd from it`];
 }

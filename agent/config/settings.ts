@@ -112,6 +112,9 @@ export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
 /** Variables netd reads besides those of the settings. */
 export const OTHER_VARIABLES = ['NETD_CONFIG', 'NETD_JOIN_TOKEN'] as const;
 
+/** Of dockerd, which has no flag for it; units and images that set it for dockerd set it for netd (spec swarmkit-worker §4.8). */
+export const OFFLINE_IMAGE_VARIABLE = 'DOCKER_SERVICE_PREFER_OFFLINE_IMAGE';
+
 /** The name of the flag alone, such as `--state-dir`. */
 export function flagName(setting: Setting<unknown>): string {
   return setting.flag.split(' ')[0] ?? setting.flag;

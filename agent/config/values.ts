@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { errorText } from '#base/errors.ts';
 import type { LogLevel } from '#base/log.ts';
-import { type HostPort, parseHostPort } from './addresses.ts';
+import { type HostPort, parseHostPort } from '#pki/address.ts';
 import { type GenericResource, parseGenericResources } from './generic-resources.ts';
 
 /** Linux takes 107 bytes of path for a unix socket (unix(7), sun_path); the names netd gives sockets have at most 27. */

@@ -9,10 +9,10 @@ import { NOW_MS, READY } from '#agent/api/facts.fixture.ts';
 import { viewOf } from '#agent/api/problems.ts';
 import type { AgentView } from '#agent/api/view.ts';
 import { exitStatusOf } from '#agent/cli/exit.ts';
-import { formatHostPort, type HostPort } from '#agent/config/addresses.ts';
 import { resolveConfig } from '#agent/config/resolve.ts';
 import { systemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/log.ts';
+import { formatHostPort, type HostPort } from '#pki/address.ts';
 import { type MetricsServer, serveMetrics } from './metrics-server.ts';
 import { linesOf, parseExposition } from './samples.fixture.ts';
 

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AgentView } from '#agent/api/view.ts';
-import { formatHostPort, type HostPort } from '#agent/config/addresses.ts';
 import type { Clock } from '#base/clock.ts';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { formatHostPort, type HostPort } from '#pki/address.ts';
 import { CONTENT_TYPE, expositionOf } from './exposition.ts';
 import { processMetrics } from './process-metrics.ts';
 import { viewMetrics } from './view-metrics.ts';

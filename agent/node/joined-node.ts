@@ -144,6 +144,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
         overlays: overlays.forTasks,
         node: () => nodeFacts(),
         payloads: createTaskPayloads(options.payloads, assignments, config.runDir),
+        preferOfflineImage: config.preferOfflineImage,
         log,
       }),
     ),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { parseHostPort } from '#agent/config/addresses.ts';
 import { NetdError } from '#base/errors.ts';
+import { parseHostPort } from '#pki/address.ts';
 
 /** An interface that is up, with its addresses as plain text: no prefix length, no zone. */
 export interface HostInterface {

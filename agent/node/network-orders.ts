@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { parseHostPort } from '#agent/config/addresses.ts';
 import { errorText, isNetdError } from '#base/errors.ts';
 import {
   GOSSIP_SUBSYSTEM,
@@ -9,6 +8,7 @@ import {
   keyringOf,
   keySetOf,
 } from '#netd/gossip/keys/keyring.ts';
+import { parseHostPort } from '#pki/address.ts';
 import type { SessionMessage } from '#proto/gen/swarmkit/dispatcher_pb.js';
 import type { EncryptionKey } from '#proto/gen/swarmkit/types_pb.js';
 

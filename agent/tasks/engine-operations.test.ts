@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEngine, type Engine } from '#agent/engine/engine.ts';
 import { EngineServer } from '#agent/engine/engine-server.fixture.ts';
 import { silentLogger } from '#base/log.ts';
@@ -11,33 +11,41 @@ import { createEngineOperations } from './engine-operations.ts';
 
 let scope: AsyncDisposableStack;
 let engine: Engine;
+let server: EngineServer;
 
 beforeEach(async () => {
   scope = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'netd-operations-'));
   scope.defer(() => rm(directory, { recursive: true }));
-  const server = scope.use(new EngineServer(join(directory, 'engine.sock')));
+  server = scope.use(new EngineServer(join(directory, 'engine.sock')));
   await server.start();
   engine = createEngine(server.address);
   scope.defer(engine.close);
 });
 afterEach(() => scope.disposeAsync());
 
+interface Wanted {
+  readonly name: string;
+  readonly image: string;
+  readonly preferOfflineImage?: boolean;
+  readonly reserve?: () => Promise<void>;
+}
+
 const noPlace = async () => {
   throw new Error('secrets cannot be kept in memory');
 };
-const resolved = (name: string) => {
-  const payloads = { directory: () => '/run/netd/tasks/t1', reserve: noPlace, fill: noPlace, remove: noPlace };
+const resolved = (name: string) => operationsOn({ name, image: 'app' });
+const operationsOn = ({ name, image, preferOfflineImage = false, reserve = noPlace }: Wanted) => {
+  const payloads = { directory: () => '/run/netd/tasks/t1', reserve, fill: noPlace, remove: noPlace };
   const node = () => ({ id: 'n1', hostname: 'host', platform: { architecture: 'x86_64', os: 'linux' } });
   const task = {
     id: 't1',
     annotations: { name },
-    spec: { runtime: { case: 'container', value: { image: 'app' } } },
+    spec: { runtime: { case: 'container', value: { image } } },
   } as const;
   const overlays = { ready: async () => {}, drain: async () => {} };
-  return createEngineOperations({ engine, overlays, node, payloads, log: silentLogger }).resolve(
-    create(TaskSchema, task),
-  );
+  const options = { engine, overlays, node, payloads, preferOfflineImage, log: silentLogger };
+  return createEngineOperations(options).resolve(create(TaskSchema, task));
 };
 
 it('removes a task without secrets on a host that has no place for any', async () => {
@@ -46,4 +54,24 @@ it('removes a task without secrets on a host that has no place for any', async (
 
 it.each(['a b', 'ü', 'a/../b', 'a?b'])('asks the engine for a container called %s and nothing else', async (name) => {
   expect(await resolved(name).observe()).toMatchObject({ container: { kind: 'absent' } });
+});
+
+describe('an image', () => {
+  const absent = { status: 404, text: '{"message":"No such image: app:1"}' };
+  const askedFor = async (image: string, preferOfflineImage: boolean) => {
+    server.answers['/images/create'] = { status: 500, text: '{"message":"no route to the registry"}' };
+    server.answers['/containers/create'] = absent;
+    const task = operationsOn({ name: 'web.1.t1', image, preferOfflineImage, reserve: async () => {} });
+    await expect(task.prepare(new AbortController().signal, () => {})).rejects.toThrow('No such image: app:1');
+    return server.requests.filter((path) => path !== '/version');
+  };
+  const digest = `sha256:${'ab'.repeat(32)}`;
+
+  it('is pulled, and asked of the engine all the same when that fails', async () => {
+    expect(await askedFor('app:1', false)).toEqual(['/images/create', '/containers/create']);
+  });
+
+  it.each(['app:1', `app@${digest}`, digest])('%s is not pulled where local ones are preferred', async (image) => {
+    expect(await askedFor(image, true)).toEqual(['/containers/create']);
+  });
 });

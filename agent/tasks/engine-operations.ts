@@ -39,6 +39,8 @@ export interface EngineOperationsOptions {
   /** Throws EngineUnreachable while the engine has not told them. */
   readonly node: () => NodeFacts;
   readonly payloads: TaskPayloads;
+  /** Images are never pulled: what is not on this host is not run. */
+  readonly preferOfflineImage: boolean;
   readonly log: Logger;
 }
 
@@ -104,8 +106,12 @@ async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOp
   const { engine, log } = options;
   if (plan.pull.kind === 'never') return;
   const { kind, reference, auth, authUnreadable } = plan.pull;
-  if (kind === 'if-absent' && (await engine.hasImage(reference))) return;
   const fields = { task: task.id, image: plan.image };
+  if (options.preferOfflineImage) {
+    log.debug(fields, 'image is not pulled: the environment of netd asks for local ones');
+    return;
+  }
+  if (kind === 'if-absent' && (await engine.hasImage(reference))) return;
   if (authUnreadable) log.warn(fields, 'registry credentials cannot be read, pulling without');
   try {
     await engine.pullImage(reference, auth?.reveal(), signal);

@@ -32,6 +32,7 @@ const prepared = (refusal: string) => {
     overlays: { ready: async () => {}, drain: async () => {} },
     node: () => ({ id: 'n1', hostname: 'host', platform: { architecture: 'x86_64', os: 'linux' } }),
     payloads: { directory: () => '/nowhere', reserve: async () => {}, fill: async () => {}, remove: async () => {} },
+    preferOfflineImage: false,
     log: silentLogger,
   });
   const runtime = { case: 'container' as const, value: { image: 'sha256:c0ffee' } };
