@@ -9,7 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#base/log.ts';
-import { TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
+import { type TaskRecord, TaskRecordSchema } from '#proto/gen/state/task_record_pb.js';
 import {
   type AttachNetworkRequest,
   AttachNetworkResponseSchema,
@@ -17,7 +17,7 @@ import {
   DetachNetworkResponseSchema,
   ResourceAllocator,
 } from '#proto/gen/swarmkit/resource_pb.js';
-import { TaskSchema } from '#proto/gen/swarmkit/types_pb.js';
+import { TaskSchema, TaskState } from '#proto/gen/swarmkit/types_pb.js';
 import { serviceDefinition } from '#proto/grpc.ts';
 import { eventually } from '#test/fake-manager/eventually.ts';
 import { VirtualClock } from '#test/fake-manager/virtual-clock.ts';
@@ -43,13 +43,20 @@ let attachments: Attachments;
 /** Addresses by endpoint. */
 let endpoints: Map<string, string>;
 let disconnected: string[];
+/** Whether the managers keep questions, and answer none. */
+let silent: boolean;
 /** Whether the engine does what it is asked. */
 let lets: boolean;
+let records: readonly TaskRecord[];
 let asked: AttachNetworkRequest[];
 let returned: string[];
 let refusal: { code: number; details: string } | undefined;
+/** Ends the session. */
+let session: AbortController;
 
 beforeEach(async () => {
+  records = [task, twin].map((one) => create(TaskRecordSchema, { task: one }));
+  silent = false;
   asked = [];
   returned = [];
   refusal = undefined;
@@ -60,7 +67,7 @@ beforeEach(async () => {
   server.addService(serviceDefinition(ResourceAllocator), {
     attachNetwork: (call: ServerUnaryCall<AttachNetworkRequest, unknown>, reply: sendUnaryData<unknown>) => {
       asked.push(call.request);
-      reply(refusal ?? null, create(AttachNetworkResponseSchema, { attachmentId: 'task1' }));
+      if (!silent) reply(refusal ?? null, create(AttachNetworkResponseSchema, { attachmentId: 'task1' }));
     },
     detachNetwork: (call: ServerUnaryCall<DetachNetworkRequest, unknown>, reply: sendUnaryData<unknown>) => {
       returned.push(call.request.attachmentId);
@@ -80,25 +87,31 @@ beforeEach(async () => {
       disconnected.push(id);
       if (lets) endpoints.delete(id);
     },
-    tasks: () => [task, twin].map((one) => create(TaskRecordSchema, { task: one })),
+    tasks: () => records,
     mark: () => {},
     ready: async () => {},
     clock,
     log: silentLogger,
   });
-  attachments.setClient(client);
+  begin();
 });
-afterEach(() => {
+afterEach(async () => {
+  await attachments.close();
   client.close();
   server.forceShutdown();
 });
 
-const moves = () => {
-  const resolved = attachments.resolve(task);
+const begin = () => {
+  session = new AbortController();
+  attachments.setClient(client, session.signal);
+};
+const end = () => session.abort(new Error('the session has ended'));
+const moves = (of = task) => {
+  const resolved = attachments.resolve(of);
   if (resolved === undefined) throw new Error('unreachable: it is an attachment');
   return resolved;
 };
-const kind = async () => (await moves().observe()).container.kind;
+const kind = async (of = task) => (await moves(of).observe()).container.kind;
 const never = new AbortController().signal;
 
 describe('a container that asks for a place', () => {
@@ -140,9 +153,64 @@ describe('a container that asks for a place', () => {
     await expect(moves().start('')).rejects.toThrow('the container does not wait for its network any more');
   });
 
-  it('is refused at once while there is no session', async () => {
-    attachments.setClient(undefined);
-    await expect(attachments.attach('app', 'endpoint1')).rejects.toThrow('this node has no session');
+  it('is asked for in the session that comes, and not without end where none does', async () => {
+    end();
+    const place = attachments.attach('app', 'endpoint1');
+    begin();
+    await eventually(() => asked.length === 1, 'a manager is asked');
+    await moves().prepare(never, () => {});
+    await moves().start('');
+    expect(await place).toMatchObject({ address: '10.0.1.6/24' });
+    end();
+    const late = attachments.attach('app', 'endpoint2');
+    late.catch(() => {});
+    await clock.advance(21_000);
+    await expect(late).rejects.toMatchObject({
+      code: 'attach-timeout',
+      cause: { code: 'no-session' },
+      mend: expect.stringContaining('netd status'),
+    });
+  });
+
+  it.each([
+    ['the managers have no leader for a moment', () => {}],
+    [
+      'the session ends',
+      () => {
+        end();
+        begin();
+      },
+    ],
+  ])('is asked for again when %s', async (_, then) => {
+    refusal = { code: 14, details: 'no leader' };
+    const place = attachments.attach('app', 'endpoint1');
+    await eventually(() => asked.length === 1, 'a manager is asked');
+    refusal = undefined;
+    then();
+    await eventually(async () => {
+      await clock.advance(100);
+      return asked.length === 2;
+    }, 'a manager is asked again');
+    await moves().prepare(never, () => {});
+    await moves().start('');
+    expect(await place).toMatchObject({ address: '10.0.1.6/24' });
+  });
+
+  it('takes the place of a question whose session ended, and gives back the one of the second question', async () => {
+    silent = true;
+    const place = attachments.attach('app', 'endpoint1');
+    await eventually(() => asked.length === 1, 'a manager is asked');
+    end();
+    begin();
+    await eventually(() => asked.length === 2, 'the managers are asked again');
+    await moves().prepare(never, () => {});
+    await moves().start('');
+    expect(await place).toMatchObject({ address: '10.0.1.6/24' });
+    expect(await kind()).toBe('running'); // the endpoint is being made
+    expect(await kind(twin)).toBe('exited');
+    await expect(moves(twin).start('')).rejects.toThrow('the container has a place');
+    await eventually(() => returned.length === 1, 'it is given back');
+    expect(returned).toEqual(['task2']);
   });
 });
 
@@ -157,9 +225,44 @@ describe('a place found after a restart', () => {
     expect(await kind()).toBe('exited');
     expect(await kind()).toBe('exited');
     await eventually(() => returned.length === 1, 'it is given back');
-    attachments.setClient(client);
+    end();
+    begin();
     expect(await kind()).toBe('exited');
     await eventually(() => returned.length === 2, 'it is given back again');
+  });
+});
+
+describe('a place that is not used any more goes back', () => {
+  it('in the next session, when there was none', async () => {
+    endpoints.set('endpoint1', '10.0.1.6/24');
+    end();
+    endpoints.delete('endpoint1');
+    attachments.detach('endpoint1');
+    expect(await kind()).toBe('exited');
+    begin();
+    await eventually(() => returned.includes('task1'), 'it is given back');
+  });
+
+  it('at the start of netd, when it was over before and nobody has looked', async () => {
+    const status = { state: TaskState.COMPLETE };
+    records = [create(TaskRecordSchema, { task, status }), create(TaskRecordSchema, { task: twin, status })];
+    endpoints.set('endpoint1', '10.0.1.7/24');
+    end();
+    begin();
+    await eventually(() => returned.length === 1, 'it is given back');
+    expect(returned).toEqual(['task1']);
+  });
+
+  it('again when the managers did not take it, and once when they know no such place', async () => {
+    refusal = { code: 14, details: 'no leader' };
+    expect(await kind()).toBe('exited');
+    await eventually(() => returned.length === 1, 'it is tried');
+    refusal = { code: 5, details: 'not found' };
+    await eventually(() => returned.length === 2, 'it is tried again');
+    expect(await kind()).toBe('exited');
+    expect(await kind(twin)).toBe('exited');
+    await eventually(() => returned.length === 3, 'the next one is given back');
+    expect(returned).toEqual(['task1', 'task1', 'task2']);
   });
 });
 
@@ -178,10 +281,10 @@ describe('an address that the managers take back', () => {
     endpoints.set('endpoint1', '10.0.1.6/24');
     const second = attachments.resolve(twin);
     expect((await second?.observe())?.container.kind).toBe('exited');
-    await second?.remove();
+    await eventually(() => returned.length === 1, 'it is given back');
+    await second?.remove(); // the managers have taken it away then
     expect(disconnected).toEqual([]);
     expect(await kind()).toBe('running');
-    await eventually(() => returned.length === 1, 'it is given back');
     expect(returned).toEqual(['task2']);
   });
 });

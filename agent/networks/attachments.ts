@@ -6,9 +6,9 @@ import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { OverlayPlace } from '#netd/driver/overlay-driver.ts';
 import type { TaskRecord } from '#proto/gen/state/task_record_pb.js';
-import { ResourceAllocator } from '#proto/gen/swarmkit/resource_pb.js';
-import type { Task } from '#proto/gen/swarmkit/types_pb.js';
-import { callUnary } from '#proto/grpc.ts';
+import { type Task, TaskState } from '#proto/gen/swarmkit/types_pb.js';
+import { createPlaceManagers } from './place-managers.ts';
+import { createReturnedPlaces } from './returned-places.ts';
 
 /**
  * Places on attachable networks for containers that are no tasks (spec swarmkit-worker §5.8). The manager makes a task of
@@ -26,8 +26,9 @@ export interface Attachments {
   readonly detach: (endpointId: string) => void;
   /** The moves of an attachment task; undefined for other tasks. */
   readonly resolve: (task: Task) => ResolvedTask | undefined;
-  /** The connection of the session; undefined when it has ended. */
-  readonly setClient: (client: Client | undefined) => void;
+  /** A session has begun, and ends with the signal: what was asked or given back in vain is asked and given back in it. */
+  readonly setClient: (client: Client, signal: AbortSignal) => void;
+  readonly close: () => Promise<void>;
 }
 
 export interface AttachmentsOptions {
@@ -45,14 +46,13 @@ export interface AttachmentsOptions {
 
 /** For the question and everything until the place has come (spec swarmkit-worker §5.8). */
 const ATTACH_LIMIT_MS = 20_000;
-/** Between the answer with the place and the endpoint there are microseconds. */
-const TAKE_LIMIT_MS = 10_000;
 const AGAIN = 'Start the container again; "netd status" says whether a manager answers.';
 
+/** An endpoint the engine wants; its end, for better or worse, is told by the driver. */
 interface Waiter {
   readonly give: (place: OverlayPlace) => void;
-  /** The place was given at this moment; the endpoint is being made. */
-  givenMs?: number;
+  /** The task whose place was given; the endpoint is being made. */
+  givenOf?: string;
 }
 
 const GONE: ContainerFacts = {
@@ -66,40 +66,35 @@ const ABSENT: ContainerFacts = { container: { kind: 'absent' }, ports: [] };
 export function createAttachments(options: AttachmentsOptions): Attachments {
   const { addressOf, clock, log } = options;
   const waiters = new Map<string, Waiter>();
-  /** Ids of tasks that have been given back, or are just being. */
-  const returned = new Set<string>();
-  let client: Client | undefined;
+  const managers = createPlaceManagers(clock);
+  const returned = createReturnedPlaces(managers, log);
 
   const attach = async (network: string, endpointId: string): Promise<OverlayPlace> => {
-    if (client === undefined) {
-      throw new NetdError('no-session', 'no manager can be asked for an address now: this node has no session', {
-        mend: 'See "netd status".',
-      });
-    }
     const given = Promise.withResolvers<OverlayPlace>();
-    waiters.set(endpointId, { give: given.resolve });
+    const waiter: Waiter = { give: given.resolve };
+    waiters.set(endpointId, waiter);
+    let trouble: unknown;
     const scope = new AbortController();
     const tooLong = clock.sleep(ATTACH_LIMIT_MS, scope.signal).then(() => {
-      throw new NetdError(
-        'attach-timeout',
-        `the managers gave no address on ${network} within ${ATTACH_LIMIT_MS / 1000} s`,
-        { mend: AGAIN },
-      );
+      const seconds = ATTACH_LIMIT_MS / 1000;
+      throw new NetdError('attach-timeout', `the managers gave no address on ${network} within ${seconds} s`, {
+        mend: AGAIN,
+        cause: trouble,
+      });
     });
     tooLong.catch(() => {}); // aborted when the place comes first
+    const onTrouble = (why: unknown) => {
+      trouble = why;
+      log.debug({ network, endpoint: endpointId, error: errorText(why) }, 'no address yet; asking on');
+    };
+    const asked = managers.ask({ network, endpointId }, onTrouble, scope.signal);
     try {
-      const asked = callUnary(
-        client,
-        ResourceAllocator.method.attachNetwork,
-        { config: { target: network }, containerId: endpointId },
-        { timeoutMs: ATTACH_LIMIT_MS, signal: scope.signal },
-      );
-      await Promise.race([asked, tooLong]);
-      return await Promise.race([given.promise, tooLong]);
+      // A question that broke off with its session may have its answer: the place comes then without another one.
+      return await Promise.race([given.promise, asked.then(() => given.promise), tooLong]);
     } catch (error) {
-      waiters.delete(endpointId);
+      if (waiters.get(endpointId) === waiter) waiters.delete(endpointId);
       giveBackFor(endpointId);
-      throw error instanceof NetdError ? error : refusedBy(error, network);
+      throw error;
     } finally {
       scope.abort(new Error('answered'));
     }
@@ -108,7 +103,7 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
   const giveBackFor = (endpointId: string) => {
     for (const { task } of options.tasks()) {
       if (task === undefined || endpointOf(task) !== endpointId) continue;
-      giveBack(task.id);
+      returned.giveBack(task.id);
       options.mark(task.id);
     }
   };
@@ -130,31 +125,15 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
     if (isTaken(task, endpointId)) throw new Error(`endpoint ${endpointId} still has the address of task ${task.id}`);
   };
 
-  /** Tried again by the next look at the task, as long as it is assigned. */
-  const giveBack = (attachmentId: string) => {
-    if (client === undefined || returned.has(attachmentId)) return;
-    returned.add(attachmentId);
-    callUnary(client, ResourceAllocator.method.detachNetwork, { attachmentId }, { timeoutMs: ATTACH_LIMIT_MS }).catch(
-      (error: unknown) => {
-        returned.delete(attachmentId);
-        log.debug({ task: attachmentId, error: errorText(error) }, 'an address could not be given back yet');
-      },
-    );
-  };
-
   const observe = (task: Task, endpointId: string): ContainerFacts => {
     const waiter = waiters.get(endpointId);
     if (isTaken(task, endpointId)) {
       waiters.delete(endpointId);
       return RUNNING;
     }
-    if (waiter === undefined) {
-      giveBack(task.id);
-      return GONE;
-    }
-    if (waiter.givenMs === undefined) return CREATED;
-    if (clock.monotonicMs() - waiter.givenMs < TAKE_LIMIT_MS) return RUNNING;
-    waiters.delete(endpointId);
+    if (waiter !== undefined && waiter.givenOf === undefined) return CREATED;
+    if (waiter?.givenOf === task.id) return RUNNING;
+    returned.giveBack(task.id);
     return GONE;
   };
 
@@ -177,13 +156,15 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
         const waiter = waiters.get(endpointId);
         if (isTaken(task, endpointId)) return;
         if (waiter === undefined) throw new Error('the container does not wait for its network any more');
-        waiter.givenMs ??= clock.monotonicMs();
-        waiter.give(placeOf(task));
+        if (waiter.givenOf !== undefined && waiter.givenOf !== task.id) throw new Error('the container has a place');
+        const place = placeOf(task);
+        waiter.givenOf = task.id;
+        waiter.give(place);
       },
       stop: () => takeAway(task, endpointId),
       remove: async () => {
         await takeAway(task, endpointId);
-        returned.delete(task.id);
+        returned.forget(task.id);
       },
     };
   };
@@ -195,10 +176,19 @@ export function createAttachments(options: AttachmentsOptions): Attachments {
       giveBackFor(endpointId);
     },
     resolve,
-    setClient: (next) => {
-      client = next;
-      returned.clear(); // whether the last session got it through, nobody knows
+    setClient: (client, signal) => {
+      managers.setSession(client, signal);
+      returned.retell();
+      for (const { task, status } of options.tasks()) {
+        const endpointId = endpointOf(task);
+        if (task === undefined || endpointId === undefined) continue;
+        options.mark(task.id);
+        // Its end is not looked at again, and the last session may have gone, or the last run, before it was given back.
+        const isOver = (status?.state ?? TaskState.NEW) >= TaskState.COMPLETE;
+        if (isOver && !isTaken(task, endpointId)) returned.giveBack(task.id);
+      }
     },
+    close: returned.close,
   };
 }
 
@@ -215,24 +205,4 @@ function placeOf(task: Task): OverlayPlace {
     throw new NetdError('no-address', 'the managers gave this container no address: the network may have none left');
   }
   return { networkId: attachment.network.id, address, mac: undefined };
-}
-
-/** gRPC status codes (spec swarmkit-worker §5.8). */
-const NOT_FOUND = 5;
-const PERMISSION_DENIED = 7;
-
-function refusedBy(error: unknown, network: string): NetdError {
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  if (code === NOT_FOUND) {
-    return new NetdError('no-such-network', `the swarm has no network ${network}`, {
-      mend: `Make it on a manager: docker network create -d overlay --attachable ${network}`,
-      cause: error,
-    });
-  }
-  if (code === PERMISSION_DENIED) {
-    return new NetdError('not-attachable', `network ${network} is not attachable: only services can use it`, {
-      mend: 'Make it with --attachable on a manager.',
-    });
-  }
-  return new NetdError('attach-failed', `the managers gave no address on ${network}`, { mend: AGAIN, cause: error });
 }

@@ -95,12 +95,7 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
       else containers.forget(taskId);
     },
     mark: networks.mark,
-    setClient: (client, signal) => {
-      attachments.setClient(client);
-      signal.addEventListener('abort', () => attachments.setClient(undefined), { once: true });
-      // What could not be given back in the last session is looked at again.
-      for (const { task } of tasks()) if (endpointOf(task) !== undefined) markTask(task?.id ?? '');
-    },
+    setClient: attachments.setClient,
     attach: attachments.attach,
     detach: attachments.detach,
     clear: async () => {
@@ -111,6 +106,7 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
     tidy: () => cleaning.mark(ALL),
     close: async () => {
       await cleaning.stop();
+      await attachments.close();
       await containers.close();
     },
   };
