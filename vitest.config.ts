@@ -1,9 +1,115 @@
-import { defineConfig } from 'vitest/config';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Has a core to itself for a minute and more: begins first, and all that takes less time runs on the others meanwhile. */
+const LONG = ['test/fuzz/fuzz.test.ts', 'test/sim/sim.test.ts'];
+
+/**
+ * Suites with real engines mostly wait, so two files run at a time. A round is over before the next begins: what is in one
+ * runs side by side, in this order, and what is not never does. Two rules divide them:
+ *
+ * - The first of a round has up to forty engines, of all versions at once. Another such file beside it would want more cores
+ *   than there are, and more inotify instances than Linux gives root (128; an engine takes two).
+ * - Files that hold netd to times or count lost packets stand beside those that mostly wait.
+ *
+ * The first of a round takes longer than all others together, so that these decide nothing. Files named nowhere come last.
+ */
+const ROUNDS: Readonly<Record<string, readonly string[]>> = {
+  overlay: [
+    'test/overlay-swarm/overlay-swarm.test.ts',
+    'test/interop/wired.test.ts',
+    'test/overlay/overlay.test.ts',
+    'test/overlay-checks/bad-input.test.ts',
+    'test/overlay-checks/data-path.test.ts',
+    'test/overlay-swarm/mixed.test.ts',
+  ],
+  gossip: [
+    'test/interop/gossip.test.ts',
+    'test/pki/rotation.test.ts',
+    'test/overlay-swarm/guests.test.ts',
+    'test/dns/docker.test.ts',
+    'test/conformance/tasks.test.ts',
+    'test/conformance/networks.test.ts',
+  ],
+  nodes: [
+    'test/conformance/nodes.test.ts',
+    'test/path/swarm-path.test.ts',
+    'test/pki/own-ca.test.ts',
+    'test/conformance/bad-input.test.ts',
+    'test/conformance/container-mapping.test.ts',
+    'test/conformance/task-endings.test.ts',
+  ],
+  surviving: [
+    'test/surviving/surviving.test.ts',
+    'test/conformance/engine-logs.test.ts',
+    'test/dns/resolver.test.ts',
+    'test/pki/join.test.ts',
+  ],
+  mixed: [
+    'test/overlay-checks/mixed.test.ts',
+    'test/overlay-checks/faults.test.ts',
+    'test/hosts/engine.test.ts',
+    'test/hosts/registry.test.ts',
+  ],
+};
+
+/** What looks at all of the machine, or at how much time it has: one file after the other. */
+const ALONE = [
+  'test/hosts/{bed,traces}.test.ts',
+  'test/kernel/**/*.test.ts',
+  'test/overlay/ten-thousand.test.ts',
+  'test/overlay-checks/many-networks.test.ts',
+  'test/path/path.test.ts',
+];
+
+const HOSTS =
+  'test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts';
+
+const TOLD = [...LONG, ...Object.values(ROUNDS).flat()];
+for (const path of TOLD) if (!existsSync(join(import.meta.dirname, path))) throw new Error(`there is no ${path}`);
+
+/** Files in the order told above; others, longest first, after those. */
+class AsTold extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = TOLD.findIndex((path) => moduleId.endsWith(`/${path}`));
+      return at === -1 ? TOLD.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
+
+function hosts(
+  name: string,
+  groupOrder: number,
+  maxWorkers: number,
+  include: readonly string[],
+  exclude: string[] = [],
+) {
+  return {
+    test: {
+      name,
+      include: [...include],
+      exclude,
+      testTimeout: 120_000,
+      hookTimeout: 300_000,
+      maxWorkers,
+      // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.
+      maxConcurrency: 24,
+      sequence: { groupOrder },
+    },
+  } satisfies TestProjectInlineConfiguration;
+}
+
+const rounds = Object.entries(ROUNDS);
 
 // Unit tests sit beside the file they test; they need no privileges and are all that `npm run check` runs. The other
-// projects are for `npm test`, one after the other, so that long simulations and real engines do not slow each other down.
+// projects are for `npm test`: simulations and fuzzing beside the units, then real engines.
 export default defineConfig({
   test: {
+    sequence: { sequencer: AsTold },
     projects: [
       {
         test: {
@@ -24,24 +130,12 @@ export default defineConfig({
           include: ['test/{sim,fuzz}/**/*.test.ts'],
           testTimeout: 300_000,
           maxWorkers: '100%',
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          name: 'hosts',
-          include: [
-            'test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts',
-          ],
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
-          // One file at a time: those that mostly wait run their tests, and all versions of the managers, at once themselves.
-          maxWorkers: 1,
-          // Concurrent tests are those that mostly wait: for what a manager does after a minute, say.
-          maxConcurrency: 24,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      ...rounds.map(([name, files], i) => hosts(`hosts: ${name}`, 1 + i, 2, files)),
+      hosts('hosts', 1 + rounds.length, 2, [HOSTS], [...ALONE, ...TOLD]),
+      hosts('hosts: alone', 2 + rounds.length, 1, ALONE),
     ],
   },
 });

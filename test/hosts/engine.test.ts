@@ -5,8 +5,11 @@ import { eventually } from '#test/hosts/eventually.ts';
 import { BUSYBOX, busyboxImage } from '#test/hosts/image.ts';
 import { dockerJoin, swarmInit, swarmNodes } from '#test/hosts/swarm.ts';
 
-describe.each(ENGINE_SUITES)('the engine of Debian %s', (suite) => {
-  it('runs containers of an image with a configuration of its own', async () => {
+/** The engines of all versions side by side, each with one thing after the other. */
+const IN_TURN = { concurrent: false };
+
+describe.concurrent.each(ENGINE_SUITES)('the engine of Debian %s', (suite) => {
+  it('runs containers of an image with a configuration of its own', IN_TURN, async () => {
     await using bed = await createBed({ engine: suite });
     const host = await bed.host('a');
     await host.engine.start({ labels: ['zone=east'] });
@@ -26,7 +29,7 @@ describe.each(ENGINE_SUITES)('the engine of Debian %s', (suite) => {
     });
   });
 
-  it('fails a pull at once', async () => {
+  it('fails a pull at once', IN_TURN, async () => {
     await using bed = await createBed({ engine: suite });
     const host = await bed.host('a');
     await host.engine.start();
@@ -34,7 +37,7 @@ describe.each(ENGINE_SUITES)('the engine of Debian %s', (suite) => {
     await expect(host.run(['docker', 'pull', 'busybox'], { timeoutMs: 5_000 })).rejects.toThrow(/exited with 1/);
   });
 
-  it('keeps containers running over its own stop and death, with live-restore', async () => {
+  it('keeps containers running over its own stop and death, with live-restore', IN_TURN, async () => {
     await using bed = await createBed({ engine: suite });
     const host = await bed.host('a');
     await host.engine.start({ liveRestore: true });
@@ -51,7 +54,7 @@ describe.each(ENGINE_SUITES)('the engine of Debian %s', (suite) => {
     expect(await host.docker('inspect', '-f', '{{.State.Pid}} {{.State.Running}}', 'web')).toBe(`${pid} true`);
   });
 
-  it('makes a swarm: three managers and a worker run a service', async () => {
+  it('makes a swarm: three managers and a worker run a service', IN_TURN, async () => {
     await using bed = await createBed({ engine: suite });
     const [first, second, third, worker] = await Promise.all([
       bed.host('m1'),

@@ -5,8 +5,10 @@ import { useSwarm } from './swarm-fixture.ts';
 import { joinSwarm, TestWorker } from './worker.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
+/** A swarm can change its root only once at a time; the swarms of all versions do it side by side. */
+const IN_TURN = { concurrent: false };
 
-describe.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
+describe.concurrent.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
   const swarm = useSwarm(suite);
   const begin = () => swarm.manager.docker('swarm', 'ca', '--rotate', '--detach');
   const root = () => swarm.manager.docker('swarm', 'ca');
@@ -25,7 +27,7 @@ describe.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
   const followed = (worker: TestWorker) =>
     eventually('the worker trusts the new root', async () => trusts(worker) === (await root()), PATIENCE);
 
-  test('is followed in a session, and again after a restart', async () => {
+  test('is followed in a session, and again after a restart', IN_TURN, async () => {
     await using worker = await TestWorker.join(swarm.address, await swarm.token());
     worker.start();
     await ready(worker);
@@ -45,7 +47,7 @@ describe.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
     await swarm.manager.docker('node', 'rm', '--force', worker.nodeId);
   });
 
-  test('twice in a row is followed', async () => {
+  test('twice in a row is followed', IN_TURN, async () => {
     await using worker = await TestWorker.join(swarm.address, await swarm.token());
     worker.start();
     await ready(worker);
@@ -60,7 +62,7 @@ describe.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
     await swarm.manager.docker('node', 'rm', '--force', worker.nodeId);
   });
 
-  test('waits for a worker that is away; meanwhile others join', async () => {
+  test('waits for a worker that is away; meanwhile others join', IN_TURN, async () => {
     await using worker = await TestWorker.join(swarm.address, await swarm.token());
     await begin();
     await using late = await TestWorker.join(swarm.address, await swarm.token());
@@ -74,7 +76,7 @@ describe.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
     for (const { nodeId } of [worker, late]) await swarm.manager.docker('node', 'rm', '--force', nodeId);
   });
 
-  test.each(['session', 'renewal'])('whose end a worker has missed is caught up with by a %s', async (way) => {
+  test.each(['session', 'renewal'])('whose end a worker has missed is caught up with by a %s', IN_TURN, async (way) => {
     await using away = await TestWorker.join(swarm.address, await swarm.token());
     await using last = await TestWorker.join(swarm.address, await swarm.token());
     away.start();
