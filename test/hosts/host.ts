@@ -4,7 +4,7 @@ import { Engine } from './engine.ts';
 import { type Holder, startHolder } from './holder.ts';
 import { killAllButInit } from './power-cut.ts';
 import { oldestChildOf } from './process-tree.ts';
-import { Shell } from './shell.ts';
+import { bedMark, Shell } from './shell.ts';
 import type { Switch } from './switch.ts';
 
 const HOST_INIT = join(import.meta.dirname, 'host-init.sh');
@@ -37,7 +37,7 @@ export class Host extends Shell {
   readonly #cgroup: string;
 
   private constructor(place: HostPlace, pid: number, holder: Holder) {
-    super(place.name, pid, place.logDirectory);
+    super(place.name, pid, place.logDirectory, place.bedId);
     this.address = place.switch.addressOf(place.number).replace(/\/.*/, '');
     this.#holder = holder;
     this.#switch = place.switch;
@@ -52,7 +52,7 @@ export class Host extends Shell {
     mkdirSync(mountPoint, { recursive: true });
     const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc', '--fork', '--kill-child'];
     const facts = [mountPoint, place.engineRoot, CHECKOUT, place.name, place.switch.addressOf(place.number)];
-    const holder = startHolder(['unshare', ...namespaces, 'sh', HOST_INIT, ...facts], { NETD_BED_HOST: place.bedId });
+    const holder = startHolder(['unshare', ...namespaces, 'sh', HOST_INIT, ...facts], bedMark(place.bedId));
     try {
       const pid = Number((await holder.line()).replace('pid ', ''));
       await place.switch.connect(portOf(place), pid);

@@ -11,6 +11,14 @@ const HOST_ENV = {
   NODE_COMPILE_CACHE: '/tmp/node-compile-cache',
 };
 
+/**
+ * The variable by which `reap.sh` knows the processes of a bed, also those outside its hosts: nsenter(1) stops when its command
+ * is stopped, and does not see the end of the host then. Not called NETD_…: netd would say that it does not know it.
+ */
+export function bedMark(bedId: string): Readonly<Record<string, string>> {
+  return { TESTBED_ID: bedId };
+}
+
 /** Runs things inside the namespaces of a host. */
 export class Shell {
   /** Host name. */
@@ -18,11 +26,13 @@ export class Shell {
   /** The host's init process, as this machine counts. */
   readonly pid: number;
   readonly #logDirectory: string;
+  readonly #env: Readonly<Record<string, string>>;
 
-  constructor(name: string, pid: number, logDirectory: string) {
+  constructor(name: string, pid: number, logDirectory: string, bedId: string) {
     this.name = name;
     this.pid = pid;
     this.#logDirectory = logDirectory;
+    this.#env = { ...HOST_ENV, ...bedMark(bedId) };
   }
 
   /**
@@ -31,7 +41,7 @@ export class Shell {
    * @throws Error when it took too long (60 s unless told otherwise) or the signal aborted it.
    */
   async exec(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(this.#enter(argv), { ...options, baseEnv: HOST_ENV });
+    return runCommand(this.#enter(argv), { ...options, baseEnv: this.#env });
   }
 
   /** Standard output, without the last newline, of a command that must exit with 0. @throws Error with its standard error. */
@@ -41,7 +51,7 @@ export class Shell {
 
   /** Starts a daemon; its output is appended to the log file of that name. */
   async spawn(name: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<HostProcess> {
-    return HostProcess.start(name, this.#enter(argv), { ...HOST_ENV, ...env }, this.logPath(name));
+    return HostProcess.start(name, this.#enter(argv), { ...this.#env, ...env }, this.logPath(name));
   }
 
   /**

@@ -9,7 +9,7 @@ import { outputOf, runCommand } from '#test/hosts/command.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
 import { removeLeftovers, SCRATCH_BASE } from '#test/hosts/leftovers.ts';
-import { allProcesses, childrenOf, sendSignal } from '#test/hosts/process-tree.ts';
+import { allProcesses, childrenOf, processFacts, sendSignal } from '#test/hosts/process-tree.ts';
 import { swarmInit } from '#test/hosts/swarm.ts';
 
 /** What a bed could change in this machine's own namespaces. */
@@ -42,6 +42,11 @@ function processesOf(bedId: string, namespaces: readonly string[] = []): readonl
 
 function commandLine(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+}
+
+/** As proc_pid_stat(5) has it: `T` is stopped. */
+function processState(pid: number): string | undefined {
+  return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
 }
 
 function controlGroupsOf(bedId: string): readonly string[] {
@@ -120,6 +125,21 @@ describe('a bed leaves nothing behind', () => {
     expect(held.processes()).toEqual([]);
     expect(controlGroupsOf(held.bedId)).toEqual([]);
     expect(await machine()).toEqual(before);
+  });
+
+  it('when its owner dies while an engine is stopped: nsenter(1), outside the host, is stopped with it', async () => {
+    await using held = await HeldBed.create();
+    const { pid: owner = 0 } = held.owner;
+    const entered = childrenOf(owner).filter((pid) => commandLine(pid).startsWith('nsenter '));
+    const nsenter = entered.find((pid) => commandLine(pid).includes(' dockerd ')) ?? 0;
+    const born = processFacts(nsenter)?.startTicks;
+    for (const dockerd of childrenOf(nsenter)) sendSignal(dockerd, 'SIGSTOP');
+    await eventually('nsenter has stopped', () => processState(nsenter) === 'T');
+    await held.kill('SIGKILL');
+    await eventually('the bed is gone', () => !existsSync(held.scratch), { timeoutMs: 10_000 });
+    // Killed; whoever inherited it has yet to take note of that.
+    await eventually('nsenter is gone', () => processFacts(nsenter)?.startTicks !== born);
+    expect(held.processes()).toEqual([]);
   });
 
   it('when its keeper is killed as well: the next run cleans up', async () => {
