@@ -10,9 +10,10 @@ say() { echo "netd install: $*"; }
 
 [ "$(id -u)" = 0 ] || fail 'must be run as root: sudo sh install.sh'
 here=${1:-$(dirname "$0")}
-executable= unit=
+executable= unit= settings=
 for candidate in "$here/netd" "$here/../dist/netd"; do [ -f "$candidate" ] && executable=$candidate && break; done
 for candidate in "$here/netd.service" "$here/../systemd/netd.service"; do [ -f "$candidate" ] && unit=$candidate && break; done
+for candidate in "$here/netd.yaml" "$here/../packaging/netd.yaml"; do [ -f "$candidate" ] && settings=$candidate && break; done
 [ -n "$executable" ] || fail "there is no netd in $here: build it with 'npm run build'"
 [ -n "$unit" ] || fail "there is no netd.service in $here"
 "$executable" version >/dev/null 2>&1 || [ $? = 4 ] || fail "$executable does not run on this host (another architecture?)"
@@ -21,14 +22,7 @@ for candidate in "$here/netd.service" "$here/../systemd/netd.service"; do [ -f "
 install -m 0755 "$executable" /usr/bin/netd.new
 mv /usr/bin/netd.new /usr/bin/netd
 install -d -m 0755 /etc/netd
-[ -e /etc/netd/netd.yaml ] || cat >/etc/netd/netd.yaml <<'YAML'
-# Settings of netd. Keys are the long flags of `netd agent` without dashes; `netd agent --help` lists them.
-# engine: unix:///var/run/docker.sock
-# log-level: info
-# generic-resources: [gpu=UUID1, gpu=UUID2, ssd=2]
-# labels:
-#   zone: b
-YAML
+[ -e /etc/netd/netd.yaml ] || [ -z "$settings" ] || install -m 0644 "$settings" /etc/netd/netd.yaml
 if [ -d /usr/share/bash-completion/completions ]; then
   /usr/bin/netd completion bash >/usr/share/bash-completion/completions/netd
 fi
