@@ -287,7 +287,10 @@ export function bulkOf(stream: { readonly message: Buffer }): Envelope | undefin
 
 /** Table events in a bulk sync's payload. */
 export function eventsIn(payload: Buffer): TableEvent[] {
-  return flatten(payload).map((bytes) => decodeTableEvent(decodeEnvelope(bytes).data));
+  return flatten(payload).flatMap((bytes) => {
+    const { kind, data } = decodeEnvelope(bytes);
+    return kind === 'tableEvent' ? [decodeTableEvent(data)] : [];
+  });
 }
 
 function flatten(bytes: Buffer): Buffer[] {

@@ -34,6 +34,7 @@ export function attach(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>,
     hasHeard: false,
     heard: false,
     freshUntilMs: io.nowMs + FRESH_MS,
+    askedAtMs: Number.NEGATIVE_INFINITY,
     lookAtMs: io.nowMs + LOOK_AFTER_MS,
     // What was queued before is still true, or will be overtaken by newer times.
     own: before?.own ?? new BroadcastQueue(),

@@ -1,6 +1,7 @@
 import { DecodeError } from '../wire/decode-error.ts';
-import { decodeEnvelope, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
+import { decodeEnvelope, decodeNetworkEvent, decodeTableEvent, eachInCompound } from '../wire/networkdb-decode.ts';
 import { release } from '../wire/release.ts';
+import { onNetworkEvent } from './network-events.ts';
 import type { NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 
@@ -73,6 +74,7 @@ export class Backlog {
       if (next.done) return false;
       const { kind, data } = decodeEnvelope(next.value);
       if (kind === 'tableEvent') onTableEvent(this.#state, decodeTableEvent(data), data, true);
+      else if (kind === 'networkEvent') onNetworkEvent(this.#state, decodeNetworkEvent(data), data);
       return true;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;

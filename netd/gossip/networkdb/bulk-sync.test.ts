@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import {
+  aliveOf,
   attached,
   bulkOf,
   bulkSync,
   eventsIn,
+  joinNetwork,
   NET,
   peerOf,
   pushPull,
@@ -11,7 +13,7 @@ import {
   Stage,
   tableEvent,
 } from '../core-testkit.ts';
-import { decodeBulkSync } from '../wire/networkdb-decode.ts';
+import { decodeBulkSync, decodeEnvelope, eachInCompound } from '../wire/networkdb-decode.ts';
 import { decodePushPull } from '../wire/push-pull.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
 
@@ -132,13 +134,57 @@ describe('bulk sync', () => {
     expect(syncs.slice(0, first).reduce((sum, sync) => sum + eventsIn(sync.payload).length, 0)).toBe(6000);
   });
 
+  test('a request begins with our attachments, an answer does not', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    stage.publish('mine', 'x');
+    const payloadOf = (index: number) =>
+      decodeBulkSync(bulkOf(stage.streams[index] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0)).payload;
+    const kindsIn = (payload: Buffer) =>
+      [...eachInCompound(decodeEnvelope(payload).data)].map((part) => decodeEnvelope(part).kind);
+    stage.streams.length = 0;
+    stage.core.db.bulk.request(peerOf(1).name, [NET], () => undefined);
+    stage.input({ kind: 'tick' });
+    expect(kindsIn(payloadOf(0))).toEqual(['networkEvent', 'tableEvent']);
+    stage.streams.length = 0;
+    stage.request(bulkSync(1, [], { unsolicited: true }));
+    expect(kindsIn(payloadOf(0))).toEqual(['tableEvent']);
+  });
+
+  test('an attachment in a bulk sync is heard before the rows that follow it', () => {
+    const stage = attached(1);
+    stage.packet(2, aliveOf(2));
+    stage.request(bulkSync(2, [joinNetwork(2, NET, 5n), tableEvent(2)]));
+    expect(stage.row('k')?.value).toBe('v');
+  });
+
+  test('a network about which members keep asking us has no regular rounds of ours', () => {
+    const stage = attached(2);
+    stage.play = () => undefined;
+    const requests = (ms: number, askingEveryMs: number) => {
+      stage.streams.length = 0;
+      for (let passedMs = 0; passedMs < ms; passedMs += askingEveryMs) {
+        stage.request(bulkSync(1, [], { unsolicited: true }));
+        stage.run(askingEveryMs);
+      }
+      return stage.streams.filter((stream) => {
+        const envelope = bulkOf(stream);
+        return envelope !== undefined && decodeBulkSync(envelope.data).unsolicited;
+      }).length;
+    };
+    expect(requests(300_000, 30_000)).toBe(0);
+    expect(requests(600_000, 600_000)).toBeGreaterThanOrEqual(18);
+  });
+
   test('N13 the first regular sync comes within 30 s, the next 30 s later, over all shared networks', () => {
     const stage = new Stage();
     const networks = [NET, 'network2'];
     for (const network of networks) stage.input({ kind: 'attach', network });
     stage.meet(1, networks);
-    // Who has heard nothing asks sooner.
+    // Who has heard nothing asks sooner, as does who sees another attach.
     stage.request(bulkSync(1, [], { networks }));
+    stage.run(4000);
+    stage.streams.length = 0;
     stage.play = () => undefined;
     stage.run(61_000);
     const requests = stage.streams.flatMap((stream) => {

@@ -5,9 +5,12 @@ import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 import { encodeBulkSync, encodeEnvelope, TableCompound } from '../wire/networkdb-encode.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
 import { Backlog } from './backlog.ts';
-import { BULK_SYNC_ACK_MS } from './constants.ts';
+import { BULK_SYNC_ACK_MS, bulkSyncPeriodMs } from './constants.ts';
+import { introductionOf } from './network-events.ts';
+import type { Peer } from './peers.ts';
 import type { Row } from './rows.ts';
 import { type NetworkDbState, residualSec } from './state.ts';
+import { noteAsked } from './unaware.ts';
 import { noteSign } from './unheard.ts';
 
 /**
@@ -23,6 +26,11 @@ const MAX_SENDING = 4;
 const MAX_AWAITED = 4;
 /** Who has not answered after this long probably will not, as it does not know us yet: it holds up nobody else. */
 const HOLD_MS = 3000;
+/**
+ * Who was asked about a network keeps its own round for so much longer than a period. Of two nodes one then asks and the
+ * other answers, and their requests do not cross (spec gossip §18.3 no. 2).
+ */
+const ASKED_ENOUGH = 7 / 6;
 /** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
 const MAX_QUEUED = 256;
 
@@ -94,10 +102,17 @@ export class BulkSyncs {
     }
   }
 
-  /** The regular round: every network with one member, a second one if the first fails. */
+  /**
+   * The regular round: every network with one member, a second one if the first fails. A network on which a member has asked
+   * us lately is left out: rows went both ways then.
+   */
   tick(): void {
+    const { io, rows } = this.#state;
+    const enoughMs = ASKED_ENOUGH * bulkSyncPeriodMs(rows.size);
     const uncovered = new Set<string>();
-    for (const [network, own] of this.#state.own) if (!own.leaving) uncovered.add(network);
+    for (const [network, own] of this.#state.own) {
+      if (!own.leaving && io.nowMs - own.askedAtMs > enoughMs) uncovered.add(network);
+    }
     for (const network of [...uncovered]) {
       if (!uncovered.has(network)) continue;
       const roster = this.#state.rosters.get(network);
@@ -131,12 +146,26 @@ export class BulkSyncs {
       if (!sync.unsolicited) this.#answered(sync.node);
     });
     if (!sync.unsolicited) return;
-    if (state.peers.get(sync.node)?.status !== 'active') return;
+    const peer = state.peers.get(sync.node);
+    if (peer?.status !== 'active') return;
     const known = sync.networks.filter((network) => state.own.has(network));
-    const theirs = state.attachments.get(sync.node);
-    // It also names networks it is leaving.
-    for (const network of known) if (!theirs?.has(network)) noteSign(state, sync.node, network);
+    this.#noteAsked(peer, known);
     this.#enqueue(sync.node, known, false, () => undefined);
+  }
+
+  /** The peer has asked for the rows of these networks of ours. It also names those it is leaving. */
+  #noteAsked(peer: Peer, networks: readonly string[]): void {
+    const state = this.#state;
+    const theirs = state.attachments.get(peer.name);
+    for (const network of networks) if (!theirs?.has(network)) noteSign(state, peer.name, network);
+    // Rows of whoever is not known to be there were dropped.
+    const exchanged = networks.filter((network) => theirs?.has(network));
+    peer.asked = { networks: exchanged, atMs: state.io.nowMs };
+    for (const network of exchanged) {
+      const own = state.own.get(network);
+      if (own !== undefined) own.askedAtMs = state.io.nowMs;
+    }
+    noteAsked(state, peer.name, networks);
   }
 
   /** Networks both we (leaving or not) and the peer are on. */
@@ -172,8 +201,17 @@ export class BulkSyncs {
     const [transfer] = next < 0 ? [] : this.#queue.splice(next, 1);
     if (transfer === undefined) return;
     this.#sending++;
-    this.#send(transfer, this.#rowsOf(transfer));
+    this.#send(transfer, this.#rowsOf(transfer), this.#introductions(transfer));
     if (this.#queue.length > 0) io.timers.at(io.nowMs, () => this.#sendNext());
+  }
+
+  /** Our attachments, before the rows of a request: whoever missed them would drop the rows (spec gossip §14.5). */
+  #introductions({ request, networks }: Transfer): Buffer[] {
+    if (!request) return [];
+    return [...networks].flatMap((network) => {
+      const own = this.#state.own.get(network);
+      return own === undefined || own.leaving ? [] : [introductionOf(this.#state, network, own)];
+    });
   }
 
   *#rowsOf(transfer: Transfer): Generator<Row, void> {
@@ -187,14 +225,14 @@ export class BulkSyncs {
   }
 
   /** Sends the next chunk, and after it the following, until all is sent or something fails. */
-  #send(transfer: Transfer, rows: Generator<Row, void>): void {
+  #send(transfer: Transfer, rows: Generator<Row, void>, before: readonly Buffer[] = []): void {
     const state = this.#state;
     const peer = state.peers.get(transfer.peer);
     if (peer?.status !== 'active') {
       this.#finish(transfer, false);
       return;
     }
-    const { payload, isLast } = this.#nextChunk(rows);
+    const { payload, isLast } = this.#nextChunk(rows, before);
     const message = encodeBulkSync({
       // Newer versions wait for a time above the one they sent; witnessing theirs and then counting gives that.
       time: state.tableClock.increment(),
@@ -221,8 +259,12 @@ export class BulkSyncs {
     });
   }
 
-  #nextChunk(rows: Generator<Row, void>): { readonly payload: Buffer; readonly isLast: boolean } {
+  #nextChunk(
+    rows: Generator<Row, void>,
+    before: readonly Buffer[],
+  ): { readonly payload: Buffer; readonly isLast: boolean } {
     const compound = new TableCompound(CHUNK_ROOM);
+    for (const envelope of before) compound.addEnvelope(envelope);
     while (compound.bytes < CHUNK_BYTES) {
       const next = rows.next();
       if (next.done) return { payload: compound.take(), isLast: true };

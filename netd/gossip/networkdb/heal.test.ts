@@ -3,7 +3,9 @@ import {
   aliveOf,
   attached,
   bulkOf,
+  bulkSync,
   entryOf,
+  joinNetwork,
   NET,
   PORT,
   peerOf,
@@ -12,6 +14,7 @@ import {
   Stage,
   tableEvent,
 } from '../core-testkit.ts';
+import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 
 describe('failures and healing', () => {
   test('N12 a failed node takes its rows along at once, without tombstones', () => {
@@ -71,6 +74,30 @@ describe('failures and healing', () => {
     stage.run(3000);
     expect(stage.envelopes(sinceMs).some(({ envelope }) => envelope.kind === 'networkEvent')).toBe(true);
     expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'mine')).toBe(true);
+  });
+
+  test.each([
+    ['asked', 0],
+    ['not asked', 1],
+  ] as const)('a node that came back and has %s us for the rows itself is asked %i times', (what, times) => {
+    const stage = attached(2);
+    stage.play = ({ wantsReply }) => {
+      const attachment = { network: NET, time: 1n, node: peerOf(1).name, leaving: false };
+      return wantsReply ? pushPull(1, [entryOf(1, { incarnation: 2 })], [attachment]) : undefined;
+    };
+    stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
+    stage.packet(1, aliveOf(1, { incarnation: 2 }));
+    stage.streams.length = 0;
+    if (what === 'asked') {
+      stage.user(1, joinNetwork(1, NET, 2n));
+      stage.request(bulkSync(1, [], { unsolicited: true }));
+    }
+    stage.run(1500);
+    const requests = stage.streams.filter((stream) => {
+      const envelope = bulkOf(stream);
+      return stream.to.ip === peerOf(1).address.ip && envelope && decodeBulkSync(envelope.data).unsolicited;
+    });
+    expect(requests).toHaveLength(times);
   });
 
   test('an attachment that only a push/pull tells of is followed by a bulk sync, for the rows that were dropped', () => {

@@ -52,10 +52,11 @@ export class Healing {
     const { io, peers } = this.#state;
     // Where one comes back, a partition may have healed: the others are worth a dial now.
     for (const other of peers.values()) if (other.status === 'failed') other.nextDialMs = io.nowMs;
-    io.timers.at(io.nowMs + io.random() * RETURN_SPREAD_MS, () => {
+    const sinceMs = io.nowMs;
+    io.timers.at(sinceMs + io.random() * RETURN_SPREAD_MS, () => {
       if (peer.status !== 'active') return;
       this.#exchange(peer.address, false, (result) => {
-        if (result.ok) this.#syncWith(peer);
+        if (result.ok) this.#syncWith(peer, sinceMs);
       });
     });
   }
@@ -121,14 +122,20 @@ export class Healing {
     this.#exchange(peer.address, true, (result) => {
       if (!result.ok) return;
       announceNode(this.#state, 'join');
-      this.#syncWith(peer);
+      this.#syncWith(peer, io.nowMs);
     });
   }
 
-  #syncWith(peer: Peer): void {
+  /** Exchanges all rows with that peer, but for networks whose rows it has asked for itself since then. */
+  #syncWith(peer: Peer, sinceMs: number): void {
     if (peer.status !== 'active') return;
     const theirs = this.#state.attachments.get(peer.name);
-    const shared = [...this.#state.own.keys()].filter((network) => theirs?.get(network)?.leaving === false);
+    const { asked } = peer;
+    const hasAsked = (network: string) =>
+      asked !== undefined && asked.atMs >= sinceMs && asked.networks.includes(network);
+    const shared = [...this.#state.own.keys()].filter(
+      (network) => theirs?.get(network)?.leaving === false && !hasAsked(network),
+    );
     if (shared.length > 0) this.#bulk.request(peer.name, shared, () => undefined);
   }
 }

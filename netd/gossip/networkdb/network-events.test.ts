@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { attached, entryOf, joinNetwork, NET, networkEvent, peerOf, pushPull, roster, Stage } from '../core-testkit.ts';
+import { transmitBudget } from '../swim/timing.ts';
 import { golden } from '../wire/golden-vectors.ts';
 import { decodeEnvelope, decodeNetworkEvent } from '../wire/networkdb-decode.ts';
 import { decodePushPull } from '../wire/push-pull.ts';
@@ -16,11 +17,11 @@ describe('network events', () => {
       return stage.envelopes(sinceMs).filter(({ bytes }) => bytes.equals(event)).length;
     };
     expect(relayed(networkEvent('leave', 2, NET, 3n))).toBe(0);
-    expect(relayed(joinNetwork(2, NET, 5n))).toBe(4);
+    expect(relayed(joinNetwork(2, NET, 5n))).toBe(transmitBudget(4));
     expect(roster(stage)).toEqual([peerOf(2).name]);
     expect(relayed(joinNetwork(2, NET, 5n))).toBe(0);
     expect(relayed(joinNetwork(2, NET, 4n))).toBe(0);
-    expect(relayed(networkEvent('leave', 2, NET, 6n))).toBe(4);
+    expect(relayed(networkEvent('leave', 2, NET, 6n))).toBe(transmitBudget(4));
     expect(roster(stage)).toEqual([]);
   });
 

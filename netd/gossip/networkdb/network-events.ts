@@ -2,13 +2,15 @@ import { encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts'
 import type { NetworkEvent } from '../wire/networkdb-message.ts';
 import { DETACHED_MS, MAX_NETWORKS_PER_NODE } from './constants.ts';
 import type { Attachment } from './peers.ts';
-import { leaveRoster, type NetworkDbState, rosterOf } from './state.ts';
+import { leaveRoster, type NetworkDbState, type OwnNetwork, rosterOf } from './state.ts';
+import { noteAttached } from './unaware.ts';
 
 // Which node is on which network (spec gossip §14.4).
 
 /** A network event from gossip: passed on if it was news. */
 export function onNetworkEvent(state: NetworkDbState, event: NetworkEvent, bytes: Buffer): void {
   if (!applyNetworkEvent(state, event)) return;
+  if (event.type === 'join') noteAttached(state, event.node, event.network);
   state.networkQueue.put(`${event.network}\0${event.node}`, encodeEnvelope('networkEvent', bytes));
 }
 
@@ -48,6 +50,12 @@ export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): b
 /** Queues news about our own attachment. */
 export function announceNetwork(state: NetworkDbState, event: NetworkEvent): void {
   state.networkQueue.put(`${event.network}\0${event.node}`, encodeEnvelope('networkEvent', encodeNetworkEvent(event)));
+}
+
+/** Our attachment as an event: whoever has not heard of it drops our rows. In a compound order is kept: it is said first. */
+export function introductionOf(state: NetworkDbState, network: string, own: OwnNetwork): Buffer {
+  const event = { type: 'join', time: own.time, node: state.config.name, network } as const;
+  return encodeEnvelope('networkEvent', encodeNetworkEvent(event));
 }
 
 /** Forgets attachments that ended long ago. */

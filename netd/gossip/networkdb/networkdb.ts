@@ -24,6 +24,7 @@ import type { RowChange } from './rows.ts';
 import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 import { tableGossipTick } from './table-gossip.ts';
+import { tellUnaware } from './unaware.ts';
 import { askUnheard, lookAround } from './unheard.ts';
 
 /** Compounds in compounds: nobody sends any, one level would be odd, four are enough. */
@@ -68,6 +69,7 @@ export class NetworkDb implements SwimDelegate {
     every(ASK_PERIOD_MS, ASK_PERIOD_MS, () => {
       askUnheard(this.state, exchange);
       lookAround(this.state, exchange);
+      tellUnaware(this.state, this.bulk);
     });
     every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
       this.state.rows.reap(io.nowMs);

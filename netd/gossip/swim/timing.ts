@@ -27,11 +27,12 @@ export function retransmitLimit(nodes: number): number {
  *
  * A broadcast each node passes on r times misses a given node with a chance of about e^-r, so some node with n * e^-r.
  * r = ln(n) + 12 makes that one in 160,000 whatever n is; the reference's 8 copies among 20 nodes make it one in 150.
- * More copies than there are others to send to would buy nothing.
+ * Two for each other node are enough: the walk gives everybody one before anybody a second, and the first may be lost, or
+ * go to one that is dead and not yet known to be.
  */
 export function transmitBudget(nodes: number): number {
   const enough = Math.ceil(Math.log(Math.max(1, nodes))) + 12;
-  return Math.max(retransmitLimit(nodes), Math.min(nodes - 1, enough));
+  return Math.max(retransmitLimit(nodes), Math.min(2 * (nodes - 1), enough));
 }
 
 export interface SuspicionLimits {

@@ -78,17 +78,13 @@ export function compoundPartOverhead(bytes: number): number {
 /** A compound envelope around whole envelopes, in order. */
 export function encodeCompoundEnvelope(envelopes: readonly Uint8Array[]): Buffer {
   const out = new ByteWriter(envelopes.reduce((sum, one) => sum + one.length + compoundPartOverhead(one.length), 0));
-  for (const envelope of envelopes) {
-    header(out, 1, 1 + varintBytes(envelope.length) + envelope.length);
-    header(out, 1, envelope.length);
-    out.bytes(envelope);
-  }
+  for (const envelope of envelopes) compoundPart(out, envelope);
   return encodeEnvelope('compound', out.take());
 }
 
 /**
  * A compound envelope of table events, written event by event into one piece of memory: a table of a hundred thousand rows
- * is told without as many buffers.
+ * is told without as many buffers. Other messages may stand before them.
  */
 export class TableCompound {
   readonly #out: ByteWriter;
@@ -99,6 +95,11 @@ export class TableCompound {
 
   get bytes(): number {
     return this.#out.length;
+  }
+
+  /** Adds a message that is in its envelope already. */
+  addEnvelope(envelope: Uint8Array): void {
+    compoundPart(this.#out, envelope);
   }
 
   add(event: TableEvent): void {
@@ -116,6 +117,12 @@ export class TableCompound {
   take(): Buffer {
     return encodeEnvelope('compound', this.#out.take());
   }
+}
+
+function compoundPart(out: ByteWriter, envelope: Uint8Array): void {
+  header(out, 1, 1 + varintBytes(envelope.length) + envelope.length);
+  header(out, 1, envelope.length);
+  out.bytes(envelope);
 }
 
 function writeTableEvent(out: ByteWriter, event: TableEvent): void {
