@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { eventually } from './eventually.ts';
-import { childrenOf, sendSignal } from './process-tree.ts';
+import { childrenOf, nearChildOf, sendSignal } from './process-tree.ts';
 
 export interface ProcessEnd {
   readonly exitCode: number | null;
@@ -10,6 +10,9 @@ export interface ProcessEnd {
 
 /** The number of a process that was gone before it could be seen; no process has it. */
 const GONE_PID = 0;
+
+/** Of so many looks for the process, one is among all there are. */
+const LOOKS_NEAR = 20;
 
 /** A daemon inside a test host. */
 export class HostProcess {
@@ -50,10 +53,14 @@ export class HostProcess {
     void ended.then(() => {
       gone = true;
     });
+    let looks = 0;
     const pid = await eventually(
       `${name} started`,
-      () => (gone || entering.pid === undefined ? GONE_PID : childrenOf(entering.pid)[0]),
-      { timeoutMs: 10_000, intervalMs: 2 },
+      () => {
+        if (gone || entering.pid === undefined) return GONE_PID;
+        return nearChildOf(entering.pid) ?? (++looks % LOOKS_NEAR === 0 ? childrenOf(entering.pid)[0] : undefined);
+      },
+      { timeoutMs: 30_000, intervalMs: 2 },
     );
     return new HostProcess(name, pid, ended, logPath);
   }

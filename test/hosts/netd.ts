@@ -11,6 +11,9 @@ export const NETD_COMMAND: readonly string[] = (
   process.env.NETD_TESTBED_COMMAND ?? 'node /opt/netd/agent/main.ts'
 ).split(' ');
 
+/** A machine that starts forty daemons at once may take long; a daemon that cannot start ends much earlier. */
+const START_TIMEOUT_MS = 60_000;
+
 export interface NetdOptions {
   /** Names its log and, unless they are given, its directories: for several on one host. `netd` by default. */
   readonly name?: string;
@@ -70,7 +73,10 @@ export class Netd {
   async start(flags: readonly string[] = []): Promise<void> {
     await this.spawn(flags);
     const answers = async () => !this.running || (await connects(this.socketPath));
-    await eventually(`${this.name} on ${this.host.name} answers`, answers, { intervalMs: 20 });
+    await eventually(`${this.name} on ${this.host.name} answers`, answers, {
+      timeoutMs: START_TIMEOUT_MS,
+      intervalMs: 20,
+    });
     if (!this.running) throw new Error(`${this.name} on ${this.host.name} ended: ${this.process.logTail()}`);
   }
 

@@ -19,14 +19,12 @@ export class Mesh {
 
   /** The containers of a service that run now on these hosts. */
   async members(hosts: readonly Host[], service: string): Promise<readonly Member[]> {
+    const filters = { label: [`com.docker.swarm.service.name=${service}`] };
     const lists = await Promise.all(
       hosts.map(async (host): Promise<readonly Member[]> => {
-        const label = `label=com.docker.swarm.service.name=${service}`;
-        const ids = (await host.docker('ps', '--quiet', '--no-trunc', '--filter', label)).split('\n').filter(Boolean);
-        if (ids.length === 0) return [];
-        const format = `{{.Id}} {{.Name}} {{(index .NetworkSettings.Networks "${this.network}").IPAddress}}`;
-        return (await host.docker('inspect', '--format', format, ...ids)).split('\n').map((line) => {
-          const [id = '', name = '', ip = ''] = line.split(' ');
+        const found = await host.engine.api().listContainers({ filters });
+        return found.map(({ Id: id, Names: [name = ''], NetworkSettings: { Networks } }) => {
+          const { IPAddress: ip = '' } = Networks[this.network] ?? {};
           return { host, id, name: name.replace('/', ''), ip };
         });
       }),
@@ -55,29 +53,47 @@ export class Mesh {
   /** What is wrong for one member: whom it does not reach, and names that are not what they should be. */
   async faultsOf(member: Member, members: readonly Member[], service: string): Promise<readonly string[]> {
     const others = members.filter(({ id }) => id !== member.id);
-    const pings = others.map(({ ip }) => `ping -c 1 -W 1 ${ip} >/dev/null 2>&1 || echo unreachable ${ip}`);
-    const unreachable = others.length === 0 ? '' : await inside(member, pings.join('; '));
-    const resolved = await this.resolve(member, `tasks.${service}`);
+    const pings = others.map(({ ip }) => `(ping -c 1 -W 1 ${ip} >/dev/null 2>&1 || echo unreachable ${ip}) &`);
+    const name = `tasks.${service}`;
+    const said = await inside(member, [...pings, 'wait', lookUp(name)].join('\n'));
+    const resolved = answersIn(said).get(name) ?? [];
     const wanted = members.map(({ ip }) => ip).sort();
-    const faults = unreachable
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => `${member.name}@${member.host.name}: ${line}`);
+    const faults = (said.match(/^unreachable .*/gm) ?? []).map((line) => `${member.name}@${member.host.name}: ${line}`);
     if (resolved.join() !== wanted.join()) {
-      faults.push(`${member.name}@${member.host.name}: tasks.${service} is [${resolved}], alive are [${wanted}]`);
+      faults.push(`${member.name}@${member.host.name}: ${name} is [${resolved}], alive are [${wanted}]`);
     }
     return faults;
   }
 
   /** The addresses a name has inside the container, sorted; none if it has none. */
   async resolve(member: Pick<Member, 'host' | 'id'>, name: string): Promise<readonly string[]> {
-    const { stdout } = await member.host.exec(['docker', 'exec', member.id, 'nslookup', name, '127.0.0.11']);
-    // The first address is the server's own.
-    const addresses = [...stdout.matchAll(/^Address(?: \d+)?:\s*(\d+\.\d+\.\d+\.\d+)\s*$/gm)].map(
-      (match) => match[1] ?? '',
-    );
-    return [...new Set(addresses)].sort();
+    return (await this.resolveAll(member, [name])).get(name) ?? [];
   }
+
+  /** The same for many names, asked one after the other by one command. */
+  async resolveAll(
+    member: Pick<Member, 'host' | 'id'>,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    return answersIn(await inside(member, names.map(lookUp).join('\n')));
+  }
+}
+
+/** Shell command that asks for a name, or for the names of an address. */
+function lookUp(name: string): string {
+  return `echo "? ${name}"; nslookup ${name} 127.0.0.11`;
+}
+
+/** Addresses by the name asked for, sorted, in what `lookUp` has printed. */
+function answersIn(said: string): ReadonlyMap<string, readonly string[]> {
+  const parts = said.split(/^\? /m).slice(1);
+  return new Map(
+    parts.map((part) => {
+      // The first address is the server's own, and has its port.
+      const addresses = [...part.matchAll(/^Address(?: \d+)?:\s*(\d+\.\d+\.\d+\.\d+)\s*$/gm)].map((m) => m[1] ?? '');
+      return [part.split('\n')[0] ?? '', [...new Set(addresses)].sort()];
+    }),
+  );
 }
 
 /** Output of a shell script in the container, whatever its exit status. */

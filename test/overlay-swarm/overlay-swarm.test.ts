@@ -7,8 +7,11 @@ import { Netd } from '#test/hosts/netd.ts';
 import { dockerJoin, swarmNodes } from '#test/hosts/swarm.ts';
 import { inside, Mesh, pingThrough } from './mesh.ts';
 
+/** One thing after the other happens to a swarm; the swarms of all versions stand side by side, for most of it is waiting. */
+const IN_TURN = { concurrent: false };
+
 /** Overlay networks of swarms with nodes of Docker's and of netd's: after all that happens, everybody finds and reaches everybody. */
-describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version', (version) => {
+describe.concurrent.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version', (version) => {
   const hosts = useHosts(version);
   const mesh = new Mesh('app');
   let services: Services;
@@ -38,27 +41,32 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     await services.create('each', RUN_ON, [...flags, '--network', alias]);
   });
 
-  test('connects tasks of all nodes, by address and by name', async () => {
+  test('connects tasks of all nodes, by address and by name', IN_TURN, async () => {
     await mesh.settled(workers, 'each', 3);
   });
 
-  test('has the names of Docker: service, alias, task, short id, qualified, and back', async () => {
+  test('has the names of Docker: service, alias, task, short id, qualified, and back', IN_TURN, async () => {
     const members = await mesh.settled(workers, 'each', 3);
     const all = members.map(({ ip }) => ip).sort();
-    for (const member of members) {
-      for (const name of ['each', 'EACH', 'everywhere', 'tasks.everywhere', 'each.app', 'each.']) {
-        expect([member.host.name, name, await mesh.resolve(member, name)]).toEqual([member.host.name, name, all]);
-      }
-      for (const { name, id, ip } of members) {
-        expect(await mesh.resolve(member, name)).toEqual([ip]);
-        expect(await mesh.resolve(member, id.slice(0, 12))).toEqual([ip]);
-        expect(await inside(member, `nslookup ${ip} 127.0.0.11`)).toContain(`${name}.app`);
-      }
-      expect(await mesh.resolve(member, 'nobody')).toEqual([]);
-    }
+    const wanted = new Map<string, readonly string[]>([
+      ...['each', 'EACH', 'everywhere', 'tasks.everywhere', 'each.app', 'each.'].map((name) => [name, all] as const),
+      ...members.flatMap(({ name, id, ip }) => [[name, [ip]] as const, [id.slice(0, 12), [ip]] as const]),
+      ['nobody', []],
+    ]);
+    await Promise.all(
+      members.map(async (member) => {
+        expect([member.host.name, await mesh.resolveAll(member, [...wanted.keys()])]).toEqual([
+          member.host.name,
+          wanted,
+        ]);
+        for (const { name, ip } of members) {
+          expect(await inside(member, `nslookup ${ip} 127.0.0.11`)).toContain(`${name}.app`);
+        }
+      }),
+    );
   });
 
-  test('publishes the virtual address of a service, and resolves its tasks', async () => {
+  test('publishes the virtual address of a service, and resolves its tasks', IN_TURN, async () => {
     await services.create('vip', RUN_ON, ['--replicas', '3', '--network', 'app', '--stop-grace-period', '2s']);
     await mesh.settled(workers, 'vip', 3);
     const [{ Endpoint = {} } = {}] = JSON.parse(await services.manager.docker('service', 'inspect', 'vip'));
@@ -69,7 +77,7 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     await services.remove('vip');
   });
 
-  test('follows a service up and down', async () => {
+  test('follows a service up and down', IN_TURN, async () => {
     const flags = ['--replicas', '2', '--endpoint-mode', 'dnsrr', '--network', 'app', '--stop-grace-period', '1s'];
     await services.create('elastic', RUN_ON, flags);
     for (const count of [9, 3, 6, 1]) {
@@ -85,21 +93,27 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     });
   });
 
-  test('takes a task out of the names before it stops it', async () => {
+  test('takes a task out of the names before it stops it', IN_TURN, async () => {
     await services.create('leaver', RUN_ON, ['--endpoint-mode', 'dnsrr', '--network', 'app'], { on: 'w1' });
     const [leaver] = await mesh.settled([keeper.host], 'leaver', 1);
     // Not Docker's resolver: that of 20.10 is silent for seconds about what it does not know.
     const [watcher] = await mesh.members([plain.host], 'each');
     if (leaver === undefined || watcher === undefined) throw new Error('unreachable: one of each');
     await patiently('found', async () => (await mesh.resolve(watcher, 'leaver')).join() === leaver.ip);
+    // It calls in the moment the name is gone: the task has two seconds, which connections under way have to notice.
+    const watch = `while nslookup leaver 127.0.0.11 | grep -q ' ${leaver.ip}$'; do sleep 0.05; done`;
+    const call = `${watch}; ping -c 1 -W 1 ${leaver.ip} >/tmp/call 2>&1`;
+    await watcher.host.docker('exec', '--detach', watcher.id, 'sh', '-c', call);
     await services.remove('leaver');
-    const gone = async () => (await mesh.resolve(watcher, 'leaver')).length === 0;
-    await patiently('not found any more', gone, { intervalMs: 10 });
-    // Two seconds, which connections under way have to notice.
-    expect(await inside(watcher, `ping -c 1 -W 1 ${leaver.ip}`)).toContain(' 1 packets received');
+    const said = await patiently('it has called', async () => {
+      const output = await inside(watcher, 'cat /tmp/call');
+      return output.includes('packets transmitted') && output;
+    });
+    expect(said).toContain(' 1 packets received');
+    expect(await mesh.resolve(watcher, 'leaver')).toEqual([]);
   });
 
-  test('puts a task on several networks, the internal one without a way out', async () => {
+  test('puts a task on several networks, the internal one without a way out', IN_TURN, async () => {
     const flags = ['--mode', 'global', '--network', 'app', '--network', 'back', '--endpoint-mode', 'dnsrr'];
     await services.create('two', RUN_ON, [...flags, '--stop-grace-period', '1s']);
     await services.create('inner', RUN_ON, ['--network', 'back', '--mode', 'global', '--stop-grace-period', '1s']);
@@ -112,7 +126,7 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     await services.remove('two', 'inner');
   });
 
-  test('goes on while netd is killed and stopped, and is taken up as it is', async () => {
+  test('goes on while netd is killed and stopped, and is taken up as it is', IN_TURN, async () => {
     const members = await mesh.settled(workers, 'each', 3);
     const from = members.find(({ host }) => host === docker);
     const to = members.find(({ host }) => host === keeper.host);
@@ -130,7 +144,7 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     expect(lost).toBeLessThan(10);
   });
 
-  test('goes on while an engine with live-restore starts anew', async () => {
+  test('goes on while an engine with live-restore starts anew', IN_TURN, async () => {
     const members = await mesh.settled(workers, 'each', 3);
     await keeper.host.engine.restart();
     expect(await mesh.settled(workers, 'each', 3)).toEqual(members);
@@ -139,22 +153,26 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     expect(await mesh.settled(workers, 'each', 3)).toEqual(members);
   });
 
-  test('is whole again after an engine without live-restore was stopped, and after it was killed', async () => {
-    await plain.host.engine.restart();
-    await mesh.settled(workers, 'each', 3);
-    await plain.host.engine.kill();
-    await plain.host.engine.start();
-    await mesh.settled(workers, 'each', 3);
-  });
+  test(
+    'is whole again after an engine without live-restore was stopped, and after it was killed',
+    IN_TURN,
+    async () => {
+      await plain.host.engine.restart();
+      await mesh.settled(workers, 'each', 3);
+      await plain.host.engine.kill();
+      await plain.host.engine.start();
+      await mesh.settled(workers, 'each', 3);
+    },
+  );
 
-  test('forgets a Docker node that crashed, and takes it back', async () => {
+  test('forgets a Docker node that crashed, and takes it back', IN_TURN, async () => {
     await docker.powerCycle();
     await mesh.settled([keeper.host, plain.host], 'each', 2);
     await docker.engine.start();
     await mesh.settled(workers, 'each', 3);
   });
 
-  test('is forgotten by Docker when a node of netd crashed, and comes back', async () => {
+  test('is forgotten by Docker when a node of netd crashed, and comes back', IN_TURN, async () => {
     await plain.host.powerCycle();
     await mesh.settled([docker, keeper.host], 'each', 2);
     await plain.host.engine.start();
@@ -162,14 +180,14 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     await mesh.settled(workers, 'each', 3);
   });
 
-  test('heals after a partition', async () => {
+  test('heals after a partition', IN_TURN, async () => {
     await keeper.host.linkDown();
     await mesh.settled([docker, plain.host], 'each', 2);
     await keeper.host.linkUp();
     await mesh.settled(workers, 'each', 3);
   });
 
-  test('takes in a container that is no task, and gives its address back', async () => {
+  test('takes in a container that is no task, and gives its address back', IN_TURN, async () => {
     await plain.host.docker(
       'run',
       '--detach',
@@ -204,7 +222,7 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     await patiently('its address is given back', async () => (await places()) === 0);
   });
 
-  test('leaves nothing behind on a node that is drained', async () => {
+  test('leaves nothing behind on a node that is drained', IN_TURN, async () => {
     await services.manager.docker('node', 'update', '--availability', 'drain', 'w2');
     await mesh.settled([docker, keeper.host], 'each', 2);
     await nothingLeft(plain.host);
@@ -214,7 +232,7 @@ describe.each(MANAGER_VERSIONS)('an overlay network of netd and Docker $version'
     expect(states).toEqual(['Ready', 'Ready', 'Ready', 'Ready']);
   });
 
-  test('leaves nothing behind on a node that leaves', async () => {
+  test('leaves nothing behind on a node that leaves', IN_TURN, async () => {
     await plain.run(['leave']);
     await nothingLeft(plain.host);
     await mesh.settled([docker, keeper.host], 'each', 2);
