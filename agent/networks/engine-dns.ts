@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** What the engine takes for containers that name no servers or options of their own. */
 export interface EngineDns {
@@ -12,11 +12,10 @@ const ENGINE_FILE = '/etc/docker/daemon.json';
 const NONE: EngineDns = { servers: [], options: [] };
 
 /** A wrong type here keeps the engine from starting, so it is no setting of the one that runs. */
-const words = z
-  .array(z.string())
-  .nullish()
-  .catch(undefined)
-  .transform((value) => value ?? []);
+const words = z.pipe(
+  z.catch(z.nullish(z.array(z.string())), undefined),
+  z.transform((value) => value ?? []),
+);
 const settings = z.object({ dns: words, 'dns-opts': words });
 
 /** The resolver's part of the engine's settings; none for a file that is none. Its search domains the engine writes itself. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import { NetdError } from '#base/errors.ts';
 import {
   createEndpointRequest,
@@ -129,7 +129,7 @@ export async function answerCall(driver: NetworkDriver, call: string, body: unkn
   }
 }
 
-function parsed<T>(call: string, schema: z.ZodType<T>, body: unknown): T {
+function parsed<T>(call: string, schema: z.ZodMiniType<T>, body: unknown): T {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

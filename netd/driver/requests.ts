@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /**
  * What the engine asks of a network driver: the bodies of its POST requests, as Docker 20.10 to 28.5 send them. Members
@@ -6,36 +6,37 @@ import { z } from 'zod';
  */
 
 /** 64 hex digits from Docker; others have other ids, which are names of files and rows here, so no odd characters. */
-const id = z.string().regex(/^[0-9A-Za-z_.-]{1,64}$/, 'is not an id');
+const id = z.string('is not an id').check(z.regex(/^[0-9A-Za-z_.-]{1,64}$/, 'is not an id'));
 
 /** Options are what a user or the engine wrote: of any type, and by Docker null where there are none. */
-const options = z
-  .record(z.string(), z.unknown())
-  .nullish()
-  .transform((value) => value ?? {});
+const options = z.pipe(
+  z.nullish(z.record(z.string(), z.unknown())),
+  z.transform((value) => value ?? {}),
+);
 
 const network = z.object({ NetworkID: id });
 const endpoint = z.object({ NetworkID: id, EndpointID: id });
 
-const assigned = z
-  .object({ Address: z.string().default(''), AddressIPv6: z.string().default(''), MacAddress: z.string().default('') })
-  .nullish()
-  .transform((value) => ({ address: value?.Address ?? '', mac: value?.MacAddress ?? '' }));
+const text = z._default(z.string(), '');
+const assigned = z.pipe(
+  z.nullish(z.object({ Address: text, AddressIPv6: text, MacAddress: text })),
+  z.transform((value) => ({ address: value?.Address ?? '', mac: value?.MacAddress ?? '' })),
+);
 
 /** What the null IPAM driver answers. */
 const NO_POOL = '0.0.0.0/0';
-const pools = z
-  .array(z.object({ Pool: z.string().default('') }))
-  .nullish()
-  .transform((value) => (value ?? []).map(({ Pool }) => Pool).filter((pool) => pool !== '' && pool !== NO_POOL));
+const pools = z.pipe(
+  z.nullish(z.array(z.object({ Pool: text }))),
+  z.transform((value) => (value ?? []).map(({ Pool }) => Pool).filter((pool) => pool !== '' && pool !== NO_POOL)),
+);
 
 export const createNetworkRequest = z.object({ NetworkID: id, Options: options, IPv4Data: pools });
 export const deleteNetworkRequest = network;
-export const createEndpointRequest = endpoint.extend({ Interface: assigned, Options: options });
+export const createEndpointRequest = z.extend(endpoint, { Interface: assigned, Options: options });
 export const endpointRequest = endpoint;
-export const joinRequest = endpoint.extend({
+export const joinRequest = z.extend(endpoint, {
   /** Path of the container's network namespace. */
-  SandboxKey: z.string().startsWith('/', 'is not an absolute path').max(4096),
+  SandboxKey: z.string().check(z.startsWith('/', 'is not an absolute path'), z.maxLength(4096)),
   Options: options,
 });
 

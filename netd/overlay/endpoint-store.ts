@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { LocalEndpoint } from './endpoint.ts';
@@ -14,11 +14,11 @@ const ENDPOINT_ID = /^[0-9A-Za-z][0-9A-Za-z_.-]{0,127}$/;
 const schema = z.object({
   format: z.literal(FORMAT),
   networkId: z.string(),
-  endpointId: z.string().regex(ENDPOINT_ID),
+  endpointId: z.string().check(z.regex(ENDPOINT_ID)),
   address: z.string(),
   mac: z.string(),
-  sandboxKey: z.string().optional(),
-  interfaceName: z.string().optional(),
+  sandboxKey: z.optional(z.string()),
+  interfaceName: z.optional(z.string()),
 });
 
 /**
