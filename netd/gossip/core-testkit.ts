@@ -112,6 +112,8 @@ export class Stage {
   request(message: Buffer): Buffer | undefined {
     const id = this.#requests++;
     this.input({ kind: 'request', id, message });
+    // A large state takes several steps to be told.
+    while (this.core.io.owes(id)) this.input({ kind: 'tick' });
     const reply = this.#replies.get(id);
     this.#replies.delete(id);
     return reply;

@@ -15,7 +15,8 @@ export type Output =
       readonly wantsReply: boolean;
       readonly timeoutMs: number;
     }
-  /** The answer to a request that came in on a stream. A request that gets none is closed without a word. */
+  /** The answer to a request that came in on a stream, in its step or, where `Io.owes` says so, in a later one. A request
+   *  that gets none is closed without a word. */
   | { readonly kind: 'reply'; readonly id: number; readonly message: Buffer }
   | { readonly kind: 'fact'; readonly fact: Fact };
 
@@ -51,6 +52,7 @@ export class Io {
   #outputs: Output[] = [];
   #streams = new Map<number, StreamWaiter>();
   #nextStream = 1;
+  readonly #owed = new Set<number>();
 
   constructor(nowMs: number, random: Random) {
     this.nowMs = nowMs;
@@ -61,7 +63,18 @@ export class Io {
     this.#outputs.push({ kind: 'packet', to, message, crc });
   }
 
+  /** A request will be answered, if not in this step: a large state takes several to be put together. */
+  owe(id: number): void {
+    this.#owed.add(id);
+  }
+
+  /** True if a request is still to be answered. */
+  owes(id: number): boolean {
+    return this.#owed.has(id);
+  }
+
   reply(id: number, message: Buffer): void {
+    this.#owed.delete(id);
     this.#outputs.push({ kind: 'reply', id, message });
   }
 

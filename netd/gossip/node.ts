@@ -67,7 +67,7 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   const left = Promise.withResolvers<void>();
   // Datagrams may come between binding and the core's start.
   let core: Core | undefined;
-  const replies = new Map<number, Buffer>();
+  const replies = new Map<number, (message: Buffer | undefined) => void>();
   let requests = 0;
   const facts: Partial<Record<Fact['kind'], number>> = {};
   const heard = new LastHeard();
@@ -123,7 +123,7 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
           openStream(output);
           break;
         case 'reply':
-          replies.set(output.id, output.message);
+          replies.get(output.id)?.(output.message);
           break;
         case 'fact':
           known.push(output.fact);
@@ -158,12 +158,17 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
       logger.debug({ from: from.ip, reason: error.message }, 'gossip packet refused');
     }
   };
-  const serve = (message: Buffer): Buffer | undefined => {
+  const serve = async (message: Buffer): Promise<Buffer | undefined> => {
     const id = requests++;
+    const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
+    replies.set(id, resolve);
     step({ kind: 'request', id, message });
-    const reply = replies.get(id);
-    replies.delete(id);
-    return reply;
+    if (!core?.io.owes(id)) resolve(undefined); // without effect where the answer is there
+    try {
+      return await promise;
+    } finally {
+      replies.delete(id);
+    }
   };
   const refused = (from: string, reason: string) => logger.debug({ from, reason }, 'gossip stream refused');
 

@@ -25,8 +25,8 @@ export interface StreamKeys {
 }
 
 export interface StreamServerOptions extends StreamKeys {
-  /** Answers a request, or not. Never throws. */
-  readonly serve: (message: Buffer) => Buffer | undefined;
+  /** Answers a request, or not. Never throws or rejects. */
+  readonly serve: (message: Buffer) => Promise<Buffer | undefined>;
   /** Told why a stream was refused. */
   readonly refused: (from: string, reason: string) => void;
   /** A connection's whole life from accept; restarted when our answer begins. */
@@ -110,10 +110,10 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
       refuse(error);
     }
   };
-  const answer = (message: Buffer) => {
+  const answer = async (message: Buffer) => {
     if (socket.destroyed) {
       // The sender has gone, as senders of user messages do as soon as all is sent: it still wants to be heard.
-      options.serve(message);
+      await options.serve(message);
       return;
     }
     if (message[0] === MESSAGE_TYPE.pushPull) {
@@ -124,7 +124,8 @@ function serveConnection(socket: Socket, options: StreamServerOptions, load: Loa
       load.pushPulls++;
       isPushPull = true;
     }
-    const reply = options.serve(message);
+    const reply = await options.serve(message);
+    if (socket.destroyed) return;
     clearTimeout(deadline);
     deadline = setTimeout(() => socket.destroy(), deadlineMs);
     if (reply === undefined) socket.end();

@@ -49,6 +49,8 @@ export class World {
   readonly #checkOutputs: boolean;
   #nowMs = 0;
   #requests = 1;
+  /** Who waits for the answer to a request that a node answers in a later step. */
+  readonly #owed = new Map<string, (reply: Buffer) => void>();
   #names = 1;
   onFact: (node: SimNode, fact: Fact) => void = () => undefined;
   onChanges: (node: SimNode, changes: readonly RowChange[]) => void = () => undefined;
@@ -168,8 +170,12 @@ export class World {
       case 'fact':
         this.onFact(from, output.fact);
         return;
-      case 'reply':
-        assert.fail('reply outside a request');
+      case 'reply': {
+        const answered = this.#owed.get(requestOf(from, output.id));
+        assert(answered !== undefined, 'reply outside a request');
+        this.#owed.delete(requestOf(from, output.id));
+        this.#answer(from, output.message, answered);
+      }
     }
   }
 
@@ -215,31 +221,36 @@ export class World {
         return;
       }
       later(waitMs, () => {
-        const reply = this.#request(target, message);
-        const backMs = delayMs(this.wires, this.random) + (reply?.length ?? 0) / STREAM_BYTES_PER_MS;
-        if (wantsReply && reply === undefined) fail(backMs, 'closed');
-        else if (!areConnected(this.wires, from.address.ip, to.ip)) fail(timeoutMs, 'timed out');
-        else later(backMs, () => this.input(from, { kind: 'stream-done', id, reply }));
+        this.#request(target, message, (reply) => {
+          const backMs = delayMs(this.wires, this.random) + (reply?.length ?? 0) / STREAM_BYTES_PER_MS;
+          if (wantsReply && reply === undefined) fail(backMs, 'closed');
+          else if (!areConnected(this.wires, from.address.ip, to.ip)) fail(timeoutMs, 'timed out');
+          else later(backMs, () => this.input(from, { kind: 'stream-done', id, reply }));
+        });
       });
     });
   }
 
-  /** Hands a request to a node and returns its answer, if it gives one. */
-  #request(target: SimNode, message: Buffer): Buffer | undefined {
-    if (!target.running) return undefined;
+  /** Hands a request to a node; `answered` hears its answer, or that there is none. */
+  #request(target: SimNode, message: Buffer, answered: (reply: Buffer | undefined) => void): void {
+    if (!target.running) {
+      answered(undefined);
+      return;
+    }
     const id = this.#requests++;
-    const { outputs, changes } = target.core.step(this.#nowMs + target.clockAheadMs, { kind: 'request', id, message });
-    if (changes.length > 0) this.onChanges(target, changes);
-    let reply: Buffer | undefined;
-    for (const output of outputs) {
-      if (output.kind !== 'reply') this.#carry(target, output);
-      else if (output.id === id) reply = output.message;
-    }
-    if (reply !== undefined) {
-      if (this.#checkOutputs) assertHarmlessStream(reply, target.core.config.name);
-      this.traffic.streamBytes += reply.length;
-    }
-    this.#schedule(target);
-    return reply;
+    this.#owed.set(requestOf(target, id), answered);
+    this.#step(target, { kind: 'request', id, message });
+    if (target.core.io.owes(id) || !this.#owed.delete(requestOf(target, id))) return;
+    answered(undefined);
   }
+
+  #answer(from: SimNode, reply: Buffer, answered: (reply: Buffer) => void): void {
+    if (this.#checkOutputs) assertHarmlessStream(reply, from.core.config.name);
+    this.traffic.streamBytes += reply.length;
+    answered(reply);
+  }
+}
+
+function requestOf(node: SimNode, id: number): string {
+  return `${node.core.config.name} ${id}`;
 }

@@ -6,7 +6,7 @@ import type { NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 
 /** Received events applied before others get a turn: a few milliseconds of work. */
-const APPLY_SLICE = 1000;
+const APPLY_SLICE = 500;
 /** Received bytes that may wait to be applied: three of the largest frames. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 

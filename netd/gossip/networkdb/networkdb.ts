@@ -10,8 +10,7 @@ import {
   eachInCompound,
   readNetworkPushPull,
 } from '../wire/networkdb-decode.ts';
-import { encodeEnvelope, encodeNetworkPushPull } from '../wire/networkdb-encode.ts';
-import type { AttachmentEntry } from '../wire/networkdb-message.ts';
+import { AttachmentList, encodeEnvelope } from '../wire/networkdb-encode.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { reintroduce } from './attach.ts';
 import { BulkSyncs } from './bulk-sync.ts';
@@ -35,7 +34,9 @@ const LEAVE_GAP_MS = 600;
 /** How soon rows missed with an attachment are asked for: not by all nodes in the same moment. */
 const MISSED_SYNC_MS = 2000;
 /** Attachments of a push/pull merged in one step: a few milliseconds of work. */
-const MERGE_STEP = 2500;
+const MERGE_STEP = 1500;
+/** Attachments of our own state told in one step. */
+const TELL_STEP = 5000;
 /** How often we look whether somebody has to be asked what we have not heard. */
 const ASK_PERIOD_MS = 500;
 /** Peers that had given us up are told about us again at most this often. */
@@ -121,21 +122,23 @@ export class NetworkDb implements SwimDelegate {
     this.#message(bytes, 0);
   }
 
-  localState(join: boolean): Buffer {
+  *localState(join: boolean): Generator<void, Buffer> {
     const { own, attachments: others, networkClock, config } = this.state;
     const joinTime = join ? networkClock.increment() : undefined;
-    const attachments: AttachmentEntry[] = [];
+    const told = new AttachmentList(networkClock.time, own.size * (others.size + 1));
     for (const [network, one] of own) {
       if (joinTime !== undefined) one.time = joinTime;
-      attachments.push({ network, time: one.time, node: config.name, leaving: one.leaving });
+      told.add({ network, time: one.time, node: config.name, leaving: one.leaving });
     }
+    let count = 0;
     for (const [node, networks] of others) {
-      for (const [network, { time, leaving }] of networks) attachments.push({ network, time, node, leaving });
+      for (const [network, { time, leaving }] of networks) told.add({ network, time, node, leaving });
+      count += networks.size;
+      if (count < TELL_STEP) continue;
+      count = 0;
+      yield;
     }
-    return encodeEnvelope(
-      'pushPull',
-      encodeNetworkPushPull({ time: networkClock.time, node: config.name, attachments }),
-    );
+    return encodeEnvelope('pushPull', told.take(config.name));
   }
 
   *mergeState(bytes: Buffer): Generator<void, void> {

@@ -1,5 +1,5 @@
 import { DecodeError } from '../wire/decode-error.ts';
-import { encodePushPull, type NodeEntry, type PushPullReader, readPushPull } from '../wire/push-pull.ts';
+import { encodePushPullSteps, type NodeEntry, type PushPullReader, readPushPull } from '../wire/push-pull.ts';
 import { decodeErr } from '../wire/swim-decode.ts';
 import { type Address, MESSAGE_TYPE } from '../wire/swim-message.ts';
 import { onAlive, onDead, onSuspect } from './claims.ts';
@@ -8,15 +8,16 @@ import { STREAM_TIMEOUT_MS } from './timing.ts';
 
 // Two nodes tell each other everything over one stream (spec gossip §8.3, §10.12, §10.13).
 
-/** Nodes merged before others get a turn: a few milliseconds of work. */
-const MERGE_SLICE = 500;
+/** Nodes merged before others get a turn: a few milliseconds of work, where it is seldom done and slow. */
+const MERGE_SLICE = 250;
 /** Large states being merged at a time; what one more would tell comes with the next push/pull. */
 const MAX_MERGES = 4;
 
 /** Everything we know, as a message. `join` makes NetworkDB stamp our attachments anew. */
-export function localState(state: SwimState, join: boolean): Buffer {
+export function* localState(state: SwimState, join: boolean): Generator<void, Buffer> {
+  const userState = yield* state.delegate.localState(join);
   const nodes: NodeEntry[] = [...state.members];
-  return encodePushPull({ join, nodes, userState: state.delegate.localState(join) }, state.self.name);
+  return yield* encodePushPullSteps({ join, nodes, userState }, state.self.name);
 }
 
 type Result = { readonly ok: true } | { readonly ok: false; readonly reason: string };
@@ -25,13 +26,15 @@ type Result = { readonly ok: true } | { readonly ok: false; readonly reason: str
 export function exchange(state: SwimState, to: Address, join: boolean, done: (result: Result) => void): void {
   const options = { wantsReply: true, timeoutMs: STREAM_TIMEOUT_MS };
   const fail = (reason: string) => done({ ok: false, reason });
-  state.io.stream(to, localState(state, join), options, {
-    failed: fail,
-    done: (reply) => {
-      if (reply === undefined) fail('no reply');
-      else orReason(() => merge(state, decodeReply(reply), done), fail);
-    },
-  });
+  const told = (message: Buffer) =>
+    state.io.stream(to, message, options, {
+      failed: fail,
+      done: (reply) => {
+        if (reply === undefined) fail('no reply');
+        else orReason(() => merge(state, decodeReply(reply), done), fail);
+      },
+    });
+  state.work.run(localState(state, join), told, (error) => fail(error.message));
 }
 
 /** One random live node, so that what gossip missed arrives in the end. */
@@ -43,10 +46,17 @@ export function pushPullTick(state: SwimState): void {
 /** Answers a push/pull: our state goes out before theirs is merged. Throws DecodeError. */
 export function servePushPull(state: SwimState, id: number, message: Buffer): void {
   const remote = opened(message);
-  state.io.reply(id, localState(state, remote.join));
-  merge(state, remote, (result) => {
-    if (!result.ok) throw new DecodeError(result.reason);
-  });
+  const told = (reply: Buffer) => {
+    state.io.reply(id, reply);
+    merge(state, remote, (result) => {
+      if (!result.ok) throw new DecodeError(result.reason);
+    });
+  };
+  const failed = (error: DecodeError) => {
+    throw error;
+  };
+  state.io.owe(id);
+  state.work.run(localState(state, remote.join), told, failed);
 }
 
 function decodeReply(reply: Buffer): PushPullReader {
@@ -74,28 +84,15 @@ function merge(state: SwimState, remote: PushPullReader, done: (result: Result) 
     return;
   }
   state.merges++;
-  const steps = mergeSteps(state, remote.content);
-  const turn = (): void => {
-    let isDone = true;
-    let reason: string | undefined;
-    orReason(
-      () => {
-        isDone = steps.next().done === true;
-      },
-      (text) => {
-        reason = text;
-      },
-    );
-    if (!isDone) {
-      state.io.timers.at(state.io.nowMs, turn);
-      return;
-    }
+  const end = (result: Result) => {
     state.merges--;
-    done(reason === undefined ? { ok: true } : { ok: false, reason });
+    done(result);
   };
-  // Our own large state was put together in this turn.
-  if (isLarge) state.io.timers.at(state.io.nowMs, turn);
-  else turn();
+  state.work.run(
+    mergeSteps(state, remote.content),
+    () => end({ ok: true }),
+    (error) => end({ ok: false, reason: error.message }),
+  );
 }
 
 function* mergeSteps(state: SwimState, content: PushPullReader['content']): Generator<void, void> {

@@ -2,6 +2,7 @@ import { BroadcastQueue } from '../broadcast-queue.ts';
 import type { Io } from '../io.ts';
 import type { Address, Source } from '../wire/swim-message.ts';
 import { DOCKER_VERSIONS, NO_META } from '../wire/swim-message.ts';
+import { Work } from '../work.ts';
 import { type Member, Members } from './members.ts';
 import type { Suspicion } from './suspicion.ts';
 import { MAX_HEALTH_SCORE } from './timing.ts';
@@ -21,7 +22,8 @@ export interface SwimDelegate {
   readonly pendingBroadcasts: () => number;
   readonly broadcasts: (overheadBytes: number, availableBytes: number) => readonly Buffer[];
   readonly userMessage: (bytes: Buffer) => void;
-  readonly localState: (join: boolean) => Buffer;
+  /** In steps of a few milliseconds. */
+  readonly localState: (join: boolean) => Generator<void, Buffer>;
   /** In steps of a few milliseconds. Throws DecodeError. */
   readonly mergeState: (bytes: Buffer) => Generator<void, void>;
   readonly memberUp: (member: Readonly<Member>) => void;
@@ -53,6 +55,8 @@ export interface SwimState {
   probeIndex: number;
   probing: boolean;
   gossipIndex: number;
+  /** Whole states, put together and merged in turns. */
+  readonly work: Work;
   /** Large states that are being merged in turns. */
   merges: number;
   leaving: boolean;
@@ -88,6 +92,7 @@ export function createSwimState(config: SwimConfig, io: Io, delegate: SwimDelega
     probeIndex: 0,
     probing: false,
     gossipIndex: 0,
+    work: new Work(io),
     merges: 0,
     leaving: false,
     refutedAtMs: Number.NEGATIVE_INFINITY,

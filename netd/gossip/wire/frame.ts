@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { atOnce } from './at-once.ts';
 import { compressSteps, decompressSteps } from './compress.ts';
 import { DecodeError } from './decode-error.ts';
 import { release } from './release.ts';
@@ -71,11 +72,4 @@ export function* openFrameSteps(frame: Buffer, keys: readonly Uint8Array[]): Gen
 /** The same at once, for small frames. */
 export function openFrame(frame: Buffer, keys: readonly Uint8Array[]): Buffer {
   return atOnce(openFrameSteps(frame, keys));
-}
-
-function atOnce<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
 }

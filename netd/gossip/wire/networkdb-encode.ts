@@ -48,17 +48,34 @@ export function encodeBulkSync(sync: BulkSync): Buffer {
 }
 
 export function encodeNetworkPushPull(state: NetworkPushPull): Buffer {
-  const out = new ByteWriter(64 + state.attachments.length * 48);
-  timeField(out, 1, state.time);
-  for (const entry of state.attachments) {
+  const out = new AttachmentList(state.time, state.attachments.length);
+  for (const entry of state.attachments) out.add(entry);
+  return out.take(state.node);
+}
+
+/** The same written attachment by attachment, so that thousands of nodes can be told of in turns. */
+export class AttachmentList {
+  readonly #out: ByteWriter;
+
+  constructor(time: bigint, expected: number) {
+    this.#out = new ByteWriter(64 + expected * 48);
+    timeField(this.#out, 1, time);
+  }
+
+  add(entry: AttachmentEntry): void {
+    const out = this.#out;
     header(out, 2, entryBytes(entry));
     textField(out, 1, entry.network);
     timeField(out, 2, entry.time);
     textField(out, 3, entry.node);
     varintField(out, 4, entry.leaving ? 1 : 0);
   }
-  textField(out, 3, state.node);
-  return out.take();
+
+  /** The user state that `node` tells. The list must not be used afterwards. */
+  take(node: string): Buffer {
+    textField(this.#out, 3, node);
+    return this.#out.take();
+  }
 }
 
 /** Wraps an inner message. */

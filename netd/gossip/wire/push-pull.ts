@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { DecodeError } from './decode-error.ts';
 import { MsgpackReader } from './msgpack-read.ts';
@@ -10,6 +11,8 @@ import { MESSAGE_TYPE } from './swim-message.ts';
 /** Limits of memberlist 0.6 (spec gossip §8.3): a million entries, 20 MiB of user state. */
 const MAX_NODES = 1 << 20;
 const MAX_USER_STATE_BYTES = 20 * 1024 * 1024;
+/** Nodes written between two pauses. */
+const STEP_NODES = 1000;
 
 /** State of a node in a push/pull entry: the number on the wire is the index. */
 export const NODE_STATES = ['alive', 'suspect', 'dead', 'left'] as const;
@@ -38,6 +41,11 @@ export interface PushPull {
  * @param ownName the sender: its own empty Meta is written as an empty string, everybody else's as nil
  */
 export function encodePushPull(state: PushPull, ownName: string): Buffer {
+  return atOnce(encodePushPullSteps(state, ownName));
+}
+
+/** The same with a pause every few milliseconds. */
+export function* encodePushPullSteps(state: PushPull, ownName: string): Generator<void, Buffer> {
   const out = new ByteWriter(64 + state.nodes.length * 80 + state.userState.length);
   out.u8(MESSAGE_TYPE.pushPull);
   writeMapHeader(out, 3);
@@ -47,7 +55,10 @@ export function encodePushPull(state: PushPull, ownName: string): Buffer {
   writeUint(out, state.nodes.length);
   writeText(out, 'UserStateLen');
   writeUint(out, state.userState.length);
-  for (const node of state.nodes) writeEntry(out, node, node.name === ownName);
+  for (const [index, node] of state.nodes.entries()) {
+    if (index > 0 && index % STEP_NODES === 0) yield;
+    writeEntry(out, node, node.name === ownName);
+  }
   out.bytes(state.userState);
   return out.take();
 }

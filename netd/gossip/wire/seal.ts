@@ -1,4 +1,5 @@
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
+import { atOnce } from './at-once.ts';
 import { DecodeError } from './decode-error.ts';
 
 // memberlist's encryption (spec gossip §7.4): version | nonce | AES-GCM ciphertext | tag.
@@ -53,11 +54,7 @@ export interface OpenOptions {
 
 /** Decrypts with the first key that fits, in the order given. Throws DecodeError if none does. */
 export function open(blob: Buffer, keys: readonly Uint8Array[], options: OpenOptions = {}): Buffer {
-  const steps = openSteps(blob, keys, options);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return atOnce(openSteps(blob, keys, options));
 }
 
 /** The same with a pause after each megabyte. */
