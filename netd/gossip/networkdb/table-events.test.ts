@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { attached, bulkOf, bulkSync, eventsIn, joinNetwork, NET, SELF, Stage, tableEvent } from '../core-testkit.ts';
-import { golden } from '../wire/golden-vectors.ts';
+import {
+  aliveOf,
+  attached,
+  bulkOf,
+  bulkSync,
+  eventsIn,
+  joinNetwork,
+  NET,
+  SELF,
+  Stage,
+  tableEvent,
+} from '../core-testkit.ts';
+import { GOLDEN_WORLD, golden } from '../wire/golden-vectors.ts';
 import { decodeBulkSync, decodeEnvelope } from '../wire/networkdb-decode.ts';
-import { encodeCompoundEnvelope } from '../wire/networkdb-encode.ts';
+import { encodeCompoundEnvelope, encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts';
 
 describe('table events', () => {
   test('N03 only attached owners are believed, and only while we are attached', () => {
@@ -118,7 +129,8 @@ describe('table events', () => {
     expect(sizeOf(Buffer.alloc(1392 - overhead))).toBeUndefined();
     stage.streams.length = 0;
     stage.request(bulkSync(1, [], { unsolicited: true }));
-    expect(stage.streams[0]?.message.length).toBeGreaterThan(1392);
+    const answer = decodeBulkSync(bulkOf(stage.streams[0] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0));
+    expect(eventsIn(answer.payload).map(({ key, value }) => [key, value.length])).toEqual([['size', 1392 - overhead]]);
   });
 
   test('F18 a row in our name is not listened to', () => {
@@ -152,13 +164,30 @@ describe('table events', () => {
     expect(stage.row('mine')?.time).toBeGreaterThan(70n);
   });
 
-  test('F12 M37: a tombstone with a negative residual does no harm', () => {
-    const stage = attached(1);
-    const event = golden('M37');
-    stage.user(1, event);
-    expect(stage.changes).toEqual([]);
-    expect([...stage.core.db.state.rows.of(NET)].every((row) => row.deleted)).toBe(true);
-  });
+  test.each(['gossip', 'bulk sync'])(
+    'F12 M37 by %s: a tombstone with a negative residual is gone in ten seconds',
+    (by) => {
+      const stage = attached(1);
+      const { nodeB } = GOLDEN_WORLD;
+      stage.packet(1, aliveOf(12, { node: nodeB }));
+      stage.user(
+        1,
+        encodeEnvelope('networkEvent', encodeNetworkEvent({ type: 'join', time: 9n, node: nodeB, network: NET })),
+      );
+      const receive = () =>
+        by === 'gossip' ? stage.user(1, golden('M37')) : stage.request(bulkSync(1, [golden('M37')]));
+      receive();
+      expect(stage.changes).toEqual([]);
+      stage.run(10_000);
+      expect([...stage.core.db.state.rows.of(NET)]).toEqual([]);
+      // It is believed all the same: it is newer than the row.
+      stage.user(1, tableEvent(1, { owner: nodeB, time: 6n }));
+      receive();
+      expect(stage.changes.at(-1)).toMatchObject({ before: { key: 'k' }, after: undefined });
+      stage.run(10_000);
+      expect([...stage.core.db.state.rows.of(NET)]).toEqual([]);
+    },
+  );
 
   test('F15 compounds nested forty deep are cut, four are not', () => {
     const stage = attached(1);

@@ -155,8 +155,20 @@ describe('F10 malformed envelopes', () => {
     expect(() => decodeNodeEvent(encodeNodeEvent({ ...last, time: 2n ** 63n + 1n }))).toThrow(DecodeError);
   });
 
-  test('F12 M37, a negative residual, reads as none', () => {
-    expect(decodeTableEvent(inner('M37'))).toMatchObject({ type: 'delete', residualSec: 0 });
+  test('F10 what is wrong with each spoils a good envelope it is appended to', () => {
+    const good = decodeEnvelope(golden('G30'));
+    for (const name of ['M30', 'M31', 'M32', 'M33', 'M34', 'M35'] as const) {
+      // Without the type that makes some of them look like another message.
+      const poison = golden(name).subarray(name === 'M31' || name === 'M33' ? 2 : 0);
+      expect(() => decodeEnvelope(Buffer.concat([golden('G30'), poison])), name).toThrow(DecodeError);
+    }
+    expect(decodeEnvelope(Buffer.concat([golden('G30'), golden('G30')]))).toEqual(good);
+  });
+
+  test('F12 M37, a negative residual, is nearly over, and not the half hour that none would be', () => {
+    expect(decodeTableEvent(inner('M37'))).toMatchObject({ type: 'delete', residualSec: 1 });
+    const none = { ...deletePeer, residualSec: 0 };
+    expect(decodeTableEvent(encodeTableEvent(none)).residualSec).toBe(0);
   });
 
   test('F13 M38 and a hundred thousand names: empty ones go, the rest is bounded', () => {

@@ -27,6 +27,8 @@ const MAX_ID_BYTES = 255;
 const MAX_KEY_BYTES = 1024;
 /** A row's value is about 130 bytes; it may be large but not able to fill memory row by row. */
 const MAX_VALUE_BYTES = 64 * 1024;
+/** What is left of a tombstone that says it has less than nothing left: the next reaping takes it. */
+const EXPIRED_SEC = 1;
 
 export function decodeEnvelope(bytes: Buffer): Envelope {
   const reader = new ProtoReader(bytes);
@@ -106,7 +108,8 @@ export function decodeTableEvent(data: Buffer): TableEvent {
     table: id(table),
     key,
     value,
-    residualSec: Math.max(0, residualSec),
+    // None at all means half an hour (spec gossip §14.5); less than none is a tombstone whose time is over.
+    residualSec: residualSec < 0 ? EXPIRED_SEC : residualSec,
   };
 }
 
