@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { silentLogger } from '#base/log.ts';
 import {
   aliveOf,
@@ -19,8 +19,10 @@ import {
 import { GOSSIP_SUBSYSTEM, keyringOf, keySetOf } from './keys/keyring.ts';
 import { startGossip } from './node.ts';
 import { openPacket, sealPacket } from './wire/packet.ts';
+import { decodePushPull } from './wire/push-pull.ts';
 import { decodeSwim } from './wire/swim-decode.ts';
 import { encodeSwim } from './wire/swim-encode.ts';
+import { decodeUserStream, encodeUserStream } from './wire/user-stream.ts';
 
 describe('a peer that floods', () => {
   test('with names: members and what is said of them stay bounded, and it is told', () => {
@@ -157,5 +159,95 @@ describe('a peer with a poisoned Lamport clock', () => {
     expect(stage.row('ours')?.time).toBe(2n ** 62n + 2n);
     stage.user(2, tableEvent(2, { key: 'theirs', time: 7n, value: 'late clock' }));
     expect(stage.row('theirs')?.value).toBe('late clock');
+  });
+});
+
+describe('what does not belong where it comes', () => {
+  test('F16 a push/pull as a user message is not merged, and a bulk sync in a packet not applied', () => {
+    const stage = attached(2);
+    const other = 'network2'.padEnd(25, '0');
+    const attachments = [{ network: other, node: peerOf(1).name, time: 90n, leaving: false }];
+    const { userState } = decodePushPull(pushPull(1, [entryOf(1)], attachments));
+    stage.user(1, userState);
+    stage.request(encodeUserStream(userState));
+    expect(stage.core.db.state.rosters.has(other)).toBe(false);
+    stage.request(pushPull(1, [entryOf(1)], attachments));
+    expect(stage.core.db.state.rosters.has(other)).toBe(true);
+
+    const sync = decodeUserStream(bulkSync(1, [tableEvent(1)]));
+    stage.user(1, sync);
+    // In the place of a row: a sync in a sync.
+    stage.request(bulkSync(1, [sync]));
+    expect(stage.row('k')).toBeUndefined();
+    stage.request(encodeUserStream(sync));
+    expect(stage.row('k')).toBeDefined();
+  });
+});
+
+describe('memory pressure', () => {
+  test('F21 a key of 64 kB is refused, the largest that may be is kept', () => {
+    const stage = attached(1);
+    const keys = [1024, 1025, 65_536].map((length) => 'k'.repeat(length));
+    stage.request(
+      bulkSync(
+        1,
+        keys.map((key) => tableEvent(1, { key })),
+      ),
+    );
+    expect(keys.map((key) => stage.row(key)?.value)).toEqual(['v', undefined, undefined]);
+    expect(stage.core.db.state.counters.rowsRefused).toBe(2);
+  });
+
+  test('F21 a bulk sync of a hundred thousand rows: no slice of it takes 100 ms of processor time', () => {
+    const stage = attached(1);
+    const events = Array.from({ length: 100_000 }, (_, i) => tableEvent(1, { key: `row${i}` }));
+    const message = bulkSync(1, events);
+    const busyMs = () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    };
+    const slices: number[] = [];
+    const measured = (run: () => void) => {
+      const beforeMs = busyMs();
+      run();
+      slices.push(busyMs() - beforeMs);
+    };
+    measured(() => stage.request(message));
+    while (stage.core.db.bulk.load.backlogBytes > 0) measured(() => stage.input({ kind: 'tick' }));
+    expect(stage.core.db.state.rows.size).toBe(100_000);
+    expect(slices.length).toBeGreaterThan(100);
+    expect(Math.max(...slices)).toBeLessThan(100);
+  });
+
+  test('F21 beyond a million rows new ones are refused, which is told once; rows that are there still change', () => {
+    const stage = attached(1);
+    stage.user(1, tableEvent(1, { key: 'old' }));
+    const { rows } = stage.core.db.state;
+    // As if they were there: to put them there takes a minute.
+    const size = vi.spyOn(rows, 'size', 'get').mockReturnValue(1_000_000);
+    for (let i = 0; i < 5; i++) stage.user(1, tableEvent(1, { key: `new${i}` }));
+    stage.user(1, tableEvent(1, { key: 'old', time: 9n, value: 'changed' }));
+    size.mockRestore();
+    expect([rows.size, stage.row('old')?.value]).toEqual([1, 'changed']);
+    expect(stage.core.db.state.counters.rowsRefused).toBe(5);
+    const dropped = stage.facts.filter((fact) => fact.kind === 'dropped');
+    expect(dropped).toEqual([{ kind: 'dropped', what: 'row', reason: 'already 1000000 rows' }]);
+    stage.user(1, tableEvent(1, { key: 'new' }));
+    expect(stage.row('new')?.value).toBe('v');
+  });
+
+  test('more bulk syncs than may wait are dropped, which is told, and what waited is applied', () => {
+    const stage = attached(1);
+    const events = Array.from({ length: 1200 }, (_, i) => tableEvent(1, { key: `row${i}`, value: 'v'.repeat(30_000) }));
+    const message = bulkSync(1, events);
+    for (let copy = 0; copy < 4; copy++) stage.request(message);
+    const { load } = stage.core.db.bulk;
+    expect(load.backlogBytes).toBeGreaterThan(message.length / 2);
+    expect(load.backlogBytes).toBeLessThanOrEqual(64 * 1024 * 1024);
+    expect(stage.facts.filter((fact) => fact.kind === 'dropped')).toMatchObject(
+      new Array(3).fill({ what: 'bulk sync', reason: 'too many rows waiting to be applied' }),
+    );
+    for (let turn = 0; turn < 100 && stage.core.db.bulk.load.backlogBytes > 0; turn++) stage.input({ kind: 'tick' });
+    expect([stage.core.db.bulk.load.backlogBytes, stage.core.db.state.rows.size]).toEqual([0, 1200]);
   });
 });

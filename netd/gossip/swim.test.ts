@@ -1,13 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import { aliveOf, entryOf, NET, peerOf, pushPull, SELF, Stage } from './core-testkit.ts';
+import {
+  aliveOf,
+  attached,
+  entryOf,
+  joinNetwork,
+  NET,
+  peerOf,
+  pushPull,
+  SELF,
+  Stage,
+  tableEvent,
+} from './core-testkit.ts';
 import { transmitBudget } from './swim/timing.ts';
+import { compress } from './wire/compress.ts';
 import { GOLDEN_WORLD, golden } from './wire/golden-vectors.ts';
 import { decodeEnvelope, decodeNetworkPushPull, decodeNodeEvent } from './wire/networkdb-decode.ts';
+import { encodeCompoundEnvelope, encodeEnvelope, encodeNodeEvent } from './wire/networkdb-encode.ts';
 import { decodePushPull } from './wire/push-pull.ts';
 import { decodeSwim } from './wire/swim-decode.ts';
 import { encodeSwim } from './wire/swim-encode.ts';
 import { MAX_U32, type SwimMessage } from './wire/swim-message.ts';
-import { encodeUserPacket } from './wire/user-stream.ts';
+import { encodeUserPacket, encodeUserStream } from './wire/user-stream.ts';
 
 const elsewhere = { ip: '10.9.9.9', port: 1234 };
 
@@ -62,6 +75,11 @@ describe('pings', () => {
     const nacks = stage.messages().filter(({ message }) => message.kind === 'nack');
     expect(nacks).toMatchObject([{ to: elsewhere, message: { seqNo: 10 } }]);
     expect(Math.abs((nacks[0]?.atMs ?? 0) - askedMs - 500)).toBeLessThan(50);
+    // What comes after the nack comes too late.
+    const late = stage.messages(askedMs).find(({ to }) => to.ip === peerOf(3).address.ip);
+    if (late?.message.kind !== 'ping') throw new Error('no ping');
+    stage.packet(3, { kind: 'ack', seqNo: late.message.seqNo });
+    expect(stage.messages().filter(({ message }) => message.kind === 'ack')).toEqual(acks);
   });
 
   test('F29 indirect pings with odd targets', () => {
@@ -82,11 +100,21 @@ describe('pings', () => {
   test('F22 acks and nacks nobody waits for change nothing', () => {
     const stage = new Stage();
     stage.meet(2);
-    const before = stage.core.swim.state.healthScore;
-    for (let seqNo = 0; seqNo < 2000; seqNo++)
-      stage.packet(1, { kind: seqNo % 2 ? 'ack' : 'nack', seqNo: seqNo * 7919 });
-    expect(stage.core.swim.state.healthScore).toBe(before);
+    // Of a node that doubts itself acks make a healthier one.
+    stage.core.swim.state.healthScore = 3;
+    for (let seqNo = 0; seqNo < 2000; seqNo++) {
+      for (const kind of ['ack', 'nack'] as const) stage.packet(1, { kind, seqNo: seqNo * 7919 });
+    }
+    expect(stage.core.swim.state.healthScore).toBe(3);
     expect(stage.core.swim.state.ackWaiters.size).toBe(0);
+    // One answer to one probe counts once, however often it comes.
+    for (let step = 0; step < 200 && !stage.core.swim.state.probing; step++) {
+      stage.isAlive = () => false;
+      stage.run(10);
+    }
+    const [seqNo = 0] = stage.core.swim.state.ackWaiters.keys();
+    for (let copy = 0; copy < 5; copy++) stage.packet(1, { kind: 'ack', seqNo });
+    expect(stage.core.swim.state.healthScore).toBe(2);
   });
 });
 
@@ -121,6 +149,17 @@ describe('failure detection', () => {
       if (states.at(-1)?.[0] !== state) states.push([state, stage.nowMs]);
     }
     expect(states.map(([state]) => state)).toEqual(['alive', 'suspect', 'dead']);
+    stage.run(200);
+    const said = (kind: 'suspect' | 'dead') =>
+      stage.messages().find(({ message }) => message.kind === kind && message.node === peerOf(2).name);
+    const pinged = stage
+      .messages()
+      .find(({ to, message }) => message.kind === 'ping' && to.ip === peerOf(2).address.ip);
+    const suspectedMs = (said('suspect')?.atMs ?? 0) - (pinged?.atMs ?? 0);
+    expect(suspectedMs).toBeGreaterThanOrEqual(1000);
+    expect(suspectedMs).toBeLessThanOrEqual(1200);
+    expect(said('suspect')?.message).toMatchObject({ incarnation: 1, from: SELF.name });
+    expect(said('dead')?.message).toMatchObject({ incarnation: 1, from: SELF.name });
     const waitedMs = (states[2]?.[1] ?? 0) - (states[1]?.[1] ?? 0);
     expect(waitedMs).toBeGreaterThan(23_900);
     expect(waitedMs).toBeLessThan(24_100);
@@ -178,8 +217,11 @@ describe('claims', () => {
           message.kind === 'alive' && message.node === SELF.name ? [message.incarnation] : [],
         );
     expect(own()[0]).toBe(2);
-    accuse('suspect', 1);
-    expect(stage.core.swim.state.self.incarnation).toBe(2);
+    for (const kind of ['suspect', 'dead'] as const) {
+      accuse(kind, 1);
+      stage.run(1000);
+      expect(stage.core.swim.state.self).toMatchObject({ incarnation: 2, state: 'alive' });
+    }
     accuse('dead', 9);
     stage.run(400);
     expect(own().at(-1)).toBe(10);
@@ -244,6 +286,28 @@ describe('claims', () => {
     expect(stage.memberState(2)).toBe('alive');
   });
 
+  test('F05 F09 F10 F14 what cannot be read is counted, by packet and by stream, and changes nothing', () => {
+    const stage = attached(1);
+    const bomb = compress(Buffer.alloc(4 * 1024 * 1024));
+    const outer = (['M05', 'M07', 'M11', 'M12', 'M13', 'M20', 'M21'] as const).map((name) => golden(name));
+    const user = (['M30', 'M31', 'M32', 'M33', 'M34', 'M35', 'M36'] as const).map((name) => golden(name));
+    const { networkClock, tableClock } = stage.core.db.state;
+    const facts = () => [stage.core.swim.state.members.size, networkClock.time, tableClock.time, stage.sent.length];
+    const before = facts();
+    for (const packet of [...outer, bomb, ...user.map(encodeUserPacket)]) {
+      const { refused } = stage.core;
+      stage.packet(1, packet);
+      expect(stage.core.refused, packet.subarray(0, 20).toString('hex')).toBe(refused + 1);
+    }
+    const streams = [...user.map(encodeUserStream), ...(['M08', 'M09', 'M10'] as const).map((name) => golden(name))];
+    for (const message of streams) {
+      const { refused } = stage.core;
+      expect(stage.request(message)).toBeUndefined();
+      expect(stage.core.refused, message.subarray(0, 20).toString('hex')).toBe(refused + 1);
+    }
+    expect(facts()).toEqual(before);
+  });
+
   test('F03 an alive with short versions adds nobody', () => {
     const stage = new Stage();
     stage.packet(1, golden('M04'));
@@ -252,13 +316,37 @@ describe('claims', () => {
 
   test('F25 a replayed packet changes nothing', () => {
     const stage = new Stage();
+    stage.input({ kind: 'attach', network: NET });
     stage.meet(2);
+    const suspect = encodeSwim({ kind: 'suspect', node: peerOf(2).name, incarnation: 1, from: peerOf(1).name });
+    const captured = [
+      encodeSwim(aliveOf(1)),
+      encodeUserPacket(joinNetwork(1, NET, 40n)),
+      encodeUserPacket(encodeCompoundEnvelope([tableEvent(1, { time: 41n })])),
+      encodeUserPacket(tableEvent(1, { key: 'gone', type: 'delete', time: 42n })),
+      encodeUserPacket(encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'join', time: 43n, node: peerOf(1).name }))),
+      suspect,
+    ];
+    for (const packet of captured) stage.packet(1, packet);
+    stage.packet(2, aliveOf(2, { incarnation: 2 }));
     stage.run(10_000);
-    const sinceMs = stage.nowMs;
-    for (let copy = 0; copy < 10_000; copy++) stage.packet(1, aliveOf(1));
-    stage.run(1000);
-    expect(stage.core.swim.state.queue.size).toBe(0);
-    expect(stage.messages(sinceMs).filter(({ message }) => message.kind === 'alive')).toEqual([]);
+    const { swim, db } = stage.core;
+    const facts = () => ({
+      members: [...swim.state.members].map((member) => ({ ...member })),
+      rows: [...db.state.rows.of(NET)],
+      attachments: structuredClone(db.state.attachments),
+      peers: structuredClone(db.state.peers),
+      clocks: [db.state.networkClock.time, db.state.tableClock.time],
+      queued: swim.state.queue.size + db.pendingBroadcasts() + (db.state.own.get(NET)?.relayed.size ?? 0),
+      incarnation: swim.state.self.incarnation,
+    });
+    const before = facts();
+    expect([before.queued, before.rows.length]).toEqual([0, 2]);
+    const sent = stage.sent.length;
+    const changes = stage.changes.length;
+    for (let copy = 0; copy < 10_000; copy++) for (const packet of captured) stage.packet(1, packet);
+    expect(facts()).toEqual(before);
+    expect([stage.sent.length, stage.changes.length]).toEqual([sent, changes]);
   });
 });
 
@@ -307,14 +395,49 @@ describe('what goes out', () => {
     expect(Math.max(...stage.sent.map((sent) => sent.bytes.length))).toBeGreaterThan(1200);
   });
 
+  test('S17 packets of rows and of network events keep to their size too', () => {
+    const stage = attached(3);
+    const sinceMs = stage.nowMs;
+    for (let i = 0; i < 300; i++) {
+      stage.publish(`ours${i}`, 'v'.repeat(i % 200));
+      stage.user(1, tableEvent(1, { key: `theirs${i}`, value: 'v'.repeat((i * 7) % 200) }));
+      stage.user(1, joinNetwork(1, `network${i}`, 90n + BigInt(i)));
+    }
+    stage.run(5000);
+    const sent = stage.sent.filter(({ atMs }) => atMs >= sinceMs);
+    for (const { bytes, crc } of sent) expect(bytes.length + 29 + (crc ? 5 : 0)).toBeLessThanOrEqual(1400 + 60);
+    const full = (kind: string) =>
+      Math.max(
+        ...sent
+          .filter(({ messages }) =>
+            messages.some((one) => one[0] === 8 && decodeEnvelope(one.subarray(1)).kind === kind),
+          )
+          .map(({ bytes }) => bytes.length),
+      );
+    expect(full('compound')).toBeGreaterThan(1200);
+    expect(full('networkEvent')).toBeGreaterThan(1200);
+  });
+
   test('S16 a burst of user messages does not keep a ping waiting', () => {
-    const stage = new Stage();
-    stage.meet(1);
-    const started = performance.now();
-    for (let message = 0; message < 2000; message++) stage.packet(1, encodeUserPacket(golden('G30')));
-    stage.packet(1, ping(SELF.name, 5));
-    expect(stage.messages().some(({ message }) => message.kind === 'ack' && message.seqNo === 5)).toBe(true);
-    expect(performance.now() - started).toBeLessThan(1000);
+    const stage = attached(1);
+    // Processor time, and the quickest of five: the machine may be busy with something else, the core may not.
+    const tookMs = [0, 1, 2, 3, 4].map((round) => {
+      const burst = Array.from({ length: 2000 }, (_, i) => tableEvent(1, { key: `${round}-${i}` })).map(
+        encodeUserPacket,
+      );
+      const sinceMs = stage.nowMs;
+      const before = process.threadCpuUsage();
+      for (const packet of burst) stage.packet(1, packet);
+      stage.packet(1, ping(SELF.name, 5 + round));
+      const { user, system } = process.threadCpuUsage(before);
+      const acks = stage.messages(sinceMs).filter(({ message }) => message.kind === 'ack');
+      expect(acks).toMatchObject([{ atMs: sinceMs, message: { seqNo: 5 + round } }]);
+      expect(stage.row(`${round}-1999`)?.value).toBe('v');
+      stage.run(1);
+      return (user + system) / 1000;
+    });
+    expect(stage.core.db.state.rows.size).toBe(10_000);
+    expect(Math.min(...tookMs)).toBeLessThan(50);
   });
 
   test.each([3, 7])('S20 a graceful stop says LEAVE to %d peers, then after a gap that we are dead', (peers) => {
@@ -336,5 +459,20 @@ describe('what goes out', () => {
     expect((goodbyes[0]?.atMs ?? 0) - (leaves.at(-1)?.atMs ?? 0)).toBeGreaterThanOrEqual(500);
     expect(stage.facts.at(-1)).toEqual({ kind: 'left' });
     expect(stage.messages(sinceMs + 6000)).toEqual([]);
+    const pushPulls = stage.streams.filter(({ atMs, message }) => atMs >= sinceMs + 6000 || message[0] === 6);
+    expect(pushPulls).toEqual([]);
+  });
+
+  test('S20 a peer that stopped gracefully is left, and nobody dials it', () => {
+    const stage = attached(2);
+    const { name, address } = peerOf(1);
+    stage.user(1, encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'leave', time: 99n, node: name })));
+    stage.packet(1, { kind: 'dead', node: name, incarnation: 1, from: name });
+    stage.streams.length = 0;
+    stage.isAlive = (index) => index !== 1;
+    stage.run(120_000);
+    expect(stage.core.db.state.peers.get(name)?.status).toBe('left');
+    expect(stage.streams.filter(({ to }) => to.ip === address.ip)).toEqual([]);
+    expect(stage.messages().filter(({ message }) => message.kind === 'dead' && message.from === SELF.name)).toEqual([]);
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { bulkSync, NET, peerOf, SELF, Stage, tableEvent } from './core-testkit.ts';
+import { bulkOf, bulkSync, eventsIn, NET, peerOf, SELF, Stage, tableEvent } from './core-testkit.ts';
 import { decodeEndpoint, decodeOverlayPeer, type Endpoint, encodeEndpoint, encodeOverlayPeer } from './records.ts';
 import { Tables } from './tables.ts';
 import { GOLDEN_WORLD, golden } from './wire/golden-vectors.ts';
+import { decodeBulkSync } from './wire/networkdb-decode.ts';
 import { encodeEnvelope, encodeTableEvent } from './wire/networkdb-encode.ts';
 
 const box: Endpoint = {
@@ -111,6 +112,22 @@ describe('tables', () => {
     expect(snapshot).toMatchObject({ endpoints: [], unreadable: 1 });
     expect(stage.row('bad')).toBeDefined();
     expect(stage.row('odd', 'some_other_table')).toBeDefined();
+    const sinceMs = stage.nowMs - 1;
+    stage.run(2000);
+    const passedOn = stage.tableEvents(sinceMs).map(({ event }) => event.key);
+    expect(new Set(passedOn)).toEqual(new Set(['bad', 'odd']));
+    stage.streams.length = 0;
+    stage.play = () => undefined;
+    stage.request(bulkSync(1, [], { unsolicited: true }));
+    const answer = decodeBulkSync(bulkOf(stage.streams[0] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0));
+    expect(
+      eventsIn(answer.payload)
+        .map(({ key, value }) => [key, Buffer.from(value).toString('hex')])
+        .sort(),
+    ).toEqual([
+      ['bad', '0a02ffff'],
+      ['odd', Buffer.from('v').toString('hex')],
+    ]);
   });
 
   test('watchers hear of changes by network, snapshots stay as they were', () => {

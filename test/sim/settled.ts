@@ -10,19 +10,24 @@ export const NETWORK = 'network'.padEnd(25, '0');
  * A cluster that has found together long ago: everybody knows everybody and who is on the network. Put together by hand,
  * because thousands of nodes joining one another is a run of its own, and quadratic.
  *
- * @param onNetwork how many of the nodes are on the network
+ * @param onNetwork how many of the nodes are on the networks
  */
-export function settledWorld(seed: number, nodes: number, onNetwork: number): World {
+export function settledWorld(
+  seed: number,
+  nodes: number,
+  onNetwork: number,
+  networks: readonly string[] = [NETWORK],
+): World {
   const world = new World(seed, { checkOutputs: false });
   for (let index = 0; index < nodes; index++) world.start(index);
   const first = world.nodes[0];
-  for (const node of world.nodes) introduce(node, world.nodes, onNetwork);
+  for (const node of world.nodes) introduce(node, world.nodes, onNetwork, networks);
   // A moment for the self-announcements to die out: everybody knows them already.
   if (first !== undefined) for (const node of world.nodes) node.core.swim.state.queue.delete(node.core.config.name);
   return world;
 }
 
-function introduce(node: SimNode, all: readonly SimNode[], onNetwork: number): void {
+function introduce(node: SimNode, all: readonly SimNode[], onNetwork: number, networks: readonly string[]): void {
   const { swim, db } = node.core;
   for (const other of all) {
     if (other === node) continue;
@@ -37,13 +42,16 @@ function introduce(node: SimNode, all: readonly SimNode[], onNetwork: number): v
       stateSinceMs: 0,
     });
     memberUp(db.state, name, address);
-    if (other.index < onNetwork) applyNetworkEvent(db.state, { type: 'join', time: 1n, node: name, network: NETWORK });
+    if (other.index >= onNetwork) continue;
+    for (const network of networks) applyNetworkEvent(db.state, { type: 'join', time: 1n, node: name, network });
   }
   if (node.index >= onNetwork) return;
-  attach(db.state, noSyncs, NETWORK);
-  const own = db.state.own.get(NETWORK);
-  if (own !== undefined) Object.assign(own, { inSync: true, freshUntilMs: 0 });
-  db.state.networkQueue.delete(`${NETWORK}\0${node.core.config.name}`);
+  for (const network of networks) {
+    attach(db.state, noSyncs, network);
+    const own = db.state.own.get(network);
+    if (own !== undefined) Object.assign(own, { inSync: true, freshUntilMs: 0 });
+    db.state.networkQueue.delete(`${network}\0${node.core.config.name}`);
+  }
 }
 
 /** Tables are empty: there is nothing to sync at the start. */

@@ -15,6 +15,7 @@ import {
   tableEvent,
 } from '../core-testkit.ts';
 import { decodeBulkSync } from '../wire/networkdb-decode.ts';
+import { encodeEnvelope, encodeNodeEvent } from '../wire/networkdb-encode.ts';
 
 describe('failures and healing', () => {
   test('N12 a failed node takes its rows along at once, without tombstones', () => {
@@ -41,6 +42,29 @@ describe('failures and healing', () => {
     stage.packet(2, { kind: 'dead', node: peerOf(1).name, incarnation: 1, from: peerOf(2).name });
     stage.run(70_000);
     expect(stage.core.swim.state.members.get(name)).toBeDefined();
+  });
+
+  test('N16 managers that said goodbye, whom nobody dials again, are found when they are back', () => {
+    const stage = new Stage();
+    const managers = [1, 2].map((index) => peerOf(index).address);
+    const names = managers.map((_, i) => peerOf(i + 1).name);
+    stage.play = ({ to, message }) => {
+      const index = managers.findIndex(({ ip }) => ip === to.ip);
+      const name = names[index];
+      return message[0] === 6 && name !== undefined ? pushPull(index + 1, [entryOf(index + 1, { name })]) : 'fail';
+    };
+    stage.input({ kind: 'join', addresses: managers });
+    // Another worker stays: we are not alone.
+    stage.packet(3, aliveOf(3));
+    stage.run(1000);
+    for (const [i, name] of names.entries()) {
+      stage.user(3, encodeEnvelope('nodeEvent', encodeNodeEvent({ type: 'leave', time: 90n + BigInt(i), node: name })));
+      stage.packet(3, { kind: 'dead', node: name, incarnation: 1, from: name });
+    }
+    expect([1, 2].map((index) => stage.memberState(index))).toEqual(['left', 'left']);
+    names.splice(0, 2, 'eeeeeeeeeee1', 'eeeeeeeeeee2');
+    stage.run(70_000);
+    expect(names.map((name) => stage.core.swim.state.members.get(name)?.state)).toEqual(['alive', 'alive']);
   });
 
   test('peers that do not answer are asked again and again, and complained about once', () => {

@@ -202,6 +202,16 @@ describe('C10 stream frames', () => {
   });
 
   test('C10 the header is authenticated', () => {
+    // Sealed under the header of a frame one byte longer: blob and key are right, only the header is not.
+    const plain = compress(golden('G60'));
+    const [right, other] = [0, 1].map((more) => {
+      const header = Buffer.from([10, 0, 0, 0, 0]);
+      header.writeUInt32BE(plain.length + 29 + more, 1);
+      return header;
+    });
+    const under = (header: Buffer | undefined) => Buffer.concat([right ?? plain, seal(plain, key, nonce, header)]);
+    expect(openFrame(under(right), [key])).toEqual(golden('G60'));
+    for (const header of [other, undefined]) expect(() => openFrame(under(header), [key])).toThrow(NoKeyError);
     const grown = Buffer.concat([golden('G62'), Buffer.alloc(1)]);
     grown[4] = (grown[4] ?? 0) + 1;
     expect(() => openFrame(grown, [key])).toThrow(DecodeError);
