@@ -20,6 +20,8 @@ import { type Address, DOCKER_VERSIONS, MESSAGE_TYPE, NO_META } from '#netd/goss
 import { decodeUserStream, encodeUserPacket, encodeUserStream } from '#netd/gossip/wire/user-stream.ts';
 import { realisticRow } from './rows.ts';
 
+const PUSH_PULL_ATTEMPTS = 5;
+
 /** How many and of what. */
 export interface CrowdSize {
   readonly members: number;
@@ -102,8 +104,16 @@ export class Crowd implements AsyncDisposable {
     for (let copy = 0; copy < copies; copy++) this.#send(node.address, packet, true);
   }
 
-  /** One member exchanges its whole state with the node. Resolves when the answer is there. */
+  /**
+   * One member exchanges its whole state with the node. Resolves when the answer is there. The node closes what takes longer
+   * than ten seconds in all, as it may where others want the processors: it is asked again then, as peers do.
+   */
   async pushPull(node: Member): Promise<void> {
+    for (let attempt = 1; attempt <= PUSH_PULL_ATTEMPTS; attempt++) if (await this.#exchanged(node)) return;
+    throw new Error(`no answer to ${PUSH_PULL_ATTEMPTS} push/pulls`);
+  }
+
+  async #exchanged(node: Member): Promise<boolean> {
     const socket = connect({ host: node.address.ip, port: node.address.port, noDelay: true });
     socket.write(this.#frame(this.#state(false)));
     const reader = new FrameReader();
@@ -111,9 +121,9 @@ export class Crowd implements AsyncDisposable {
       const frame = reader.push(chunk as Buffer);
       if (frame === undefined) continue;
       decodePushPull(openFrame(frame, [this.#key]));
-      return;
+      return true;
     }
-    throw new Error('no answer to a push/pull');
+    return false;
   }
 
   /** One member sends the node all its rows and asks for the node's. */

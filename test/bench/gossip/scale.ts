@@ -24,7 +24,7 @@ export interface Scale {
 const KEY = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
 const KEYS = ['01', '00', '02'].map((first, i) => (i === 1 ? KEY.toString('hex') : first.repeat(16)));
 const NODE_IP = '127.0.8.1';
-const FILL_MS = 120_000;
+const FILL_MS = 150_000;
 /** A node begins a push/pull every 270 s in a cluster of 5,000, and serves as many (spec gossip §10.12). */
 const PUSH_PULL_MS = 270_000;
 /** Nodes like ours sync 100,000 rows every 200 s, and each serves as often (networkdb/constants.ts). */
@@ -34,7 +34,11 @@ const CHANGES_PER_S = 1;
 const COPIES = 8;
 
 /** @param steadyMs how long the quiet cluster is watched: whole rounds of bulk syncs make it exact */
-export async function measureScale(size: CrowdSize, steadyMs: number): Promise<Scale> {
+export async function measureScale(
+  size: CrowdSize,
+  steadyMs: number,
+  progress: (text: string) => void = () => undefined,
+): Promise<Scale> {
   await using crowd = await Crowd.start(size, KEY);
   const child = fork(join(import.meta.dirname, 'real-node.ts'), [], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -63,6 +67,7 @@ export async function measureScale(size: CrowdSize, steadyMs: number): Promise<S
       child.send({ kind: 'watch' } satisfies Command);
     }
     const filledMs = performance.now() - startedMs;
+    progress(`all members and rows are there, longest turn ${joinTurnMs.toFixed(0)} ms`);
 
     child.send({ kind: 'watch' } satisfies Command);
     for (let round = 0; round < 3; round++) {
@@ -71,6 +76,10 @@ export async function measureScale(size: CrowdSize, steadyMs: number): Promise<S
       await sleep(4000);
     }
     const { longestTurnMs: exchangeTurnMs } = await asked(child, { kind: 'report' });
+
+    progress(
+      `whole states exchanged, longest turn ${exchangeTurnMs.toFixed(0)} ms; ${steadyMs / 1000} s of quiet begin`,
+    );
 
     const steadyCpu = await watchSteady(crowd, node, pid, size, steadyMs);
     return { size, emptyMB, fullMB: residentMB(pid), filledMs, joinTurnMs, exchangeTurnMs, steadyCpu };
