@@ -7,6 +7,16 @@ type ObservedNetwork = Pick<Docker.NetworkInspectInfo, 'Driver' | 'ConfigFrom' |
   Partial<Pick<Docker.NetworkInspectInfo, 'Internal'>>;
 
 /**
+ * Whether the engine's network of that name is one that netd made for another swarm network: one of that name which is gone, or
+ * of a swarm this host has left.
+ */
+export function standsForAnother(wanted: NetworkCreateBody, observed: ObservedNetwork): boolean {
+  if (wanted.Driver !== NETD_DRIVER || observed.Driver !== NETD_DRIVER) return false;
+  const id = observed.Labels?.[NETWORK_ID_LABEL];
+  return id !== undefined && id !== wanted.Labels?.[NETWORK_ID_LABEL];
+}
+
+/**
  * Why the engine's network of that name cannot serve as the wanted one, or `undefined` if it can. "Already exists" is
  * success only for the same network: a swarm's networks and an operator's may share a name.
  */

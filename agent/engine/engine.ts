@@ -23,7 +23,8 @@ export interface Engine {
 
   readonly createContainer: (name: string, body: object) => Promise<{ readonly id: string }>;
   readonly inspectContainer: (nameOrId: string) => Promise<ContainerInspect | undefined>;
-  readonly listContainers: (label: string) => Promise<readonly Docker.ContainerInfo[]>;
+  /** In any state; with that label, or all. */
+  readonly listContainers: (label?: string) => Promise<readonly Docker.ContainerInfo[]>;
   readonly startContainer: (id: string) => Promise<void>;
   /** Signal, wait up to `timeoutSec`, kill. A container that is gone or stopped already is fine. */
   readonly stopContainer: (id: string, timeoutSec: number | undefined) => Promise<void>;
@@ -140,8 +141,7 @@ export function createEngine(address: string): Engine {
     inspectContainer: async (id) =>
       (await found(http.json('GET', `/containers/${encodeURIComponent(id)}/json`, LOOK_LIMIT_MS))) as ContainerInspect,
     listContainers: async (label) => {
-      const filters = JSON.stringify({ label: [label] });
-      const query = { all: true, filters };
+      const query = { all: true, ...(label !== undefined && { filters: JSON.stringify({ label: [label] }) }) };
       return (await http.json('GET', '/containers/json', LOOK_LIMIT_MS, { query })) as Docker.ContainerInfo[];
     },
     startContainer: async (id) => {

@@ -60,7 +60,7 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
   // The one key stands for all: which of them have to go is found by looking.
   const cleaning = createReconciler({
     pass: async () => {
-      if (networks.desired() !== undefined) await removeUnusedNetworks(engine, wantedIds, log);
+      if (networks.desired() !== undefined) await removeUnusedNetworks(engine, wantedIds, 'stopped containers', log);
     },
     onError: (_, error) => log.debug({ error: errorText(error) }, 'unused networks could not be removed'),
     concurrency: 1,
@@ -101,7 +101,7 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
     clear: async () => {
       const desired = networks.desired();
       if (desired !== undefined) network.setDesired({ ...desired, networks: [], attachments: [] });
-      await removeUnusedNetworks(engine, () => new Set(), log);
+      await removeUnusedNetworks(engine, () => new Set(), 'nobody', log);
     },
     tidy: () => cleaning.mark(ALL),
     close: async () => {

@@ -1,5 +1,5 @@
 import type { NetworkCreateBody } from '#agent/container/engine-bodies.ts';
-import { networkMismatch } from '#agent/container/network-match.ts';
+import { networkMismatch, standsForAnother } from '#agent/container/network-match.ts';
 import { SpecError } from '#agent/container/spec-error.ts';
 import type { Engine } from '#agent/engine/engine.ts';
 import { EngineError, isConflict } from '#agent/engine/engine-error.ts';
@@ -39,10 +39,25 @@ export function createEngineNetworks(engine: Engine, log: Logger): EngineNetwork
     }
   };
 
+  /** False while containers are on it. */
+  const remove = async (network: string): Promise<boolean> => {
+    try {
+      await engine.removeNetwork(network);
+      return true;
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      log.debug({ network, error: error.message }, 'network is still in use');
+      return false;
+    }
+  };
+
   return {
     ensure: (wanted) =>
       inTurn(wanted.Name, async () => {
         let observed = await engine.inspectNetwork(wanted.Name);
+        if (observed !== undefined && standsForAnother(wanted, observed) && (await remove(observed.Id))) {
+          observed = undefined;
+        }
         if (observed === undefined) {
           await create(wanted);
           observed = await engine.inspectNetwork(wanted.Name);
@@ -54,13 +69,7 @@ export function createEngineNetworks(engine: Engine, log: Logger): EngineNetwork
       if (network.ConfigFrom !== undefined && !made.has(network.Name)) return;
       const found = await engine.inspectNetwork(network.Name);
       if (!found || networkMismatch(network, found) !== undefined) return;
-      try {
-        await engine.removeNetwork(network.Name);
-        made.delete(network.Name);
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        log.debug({ network: network.Name, error: error.message }, 'network is still in use');
-      }
+      if (await remove(network.Name)) made.delete(network.Name);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { eventually } from './eventually.ts';
-import { childrenOf, nearChildOf, sendSignal } from './process-tree.ts';
+import { childrenOf, nearChildOf, processFacts, sendSignal } from './process-tree.ts';
 
 export interface ProcessEnd {
   readonly exitCode: number | null;
@@ -77,6 +77,13 @@ export class HostProcess {
   kill(signal: NodeJS.Signals): void {
     // Number 0 would mean the whole process group of this process (kill(2)).
     if (this.running && this.pid !== GONE_PID) sendSignal(this.pid, signal);
+  }
+
+  /** SIGSTOP. The function lets the process go on: by way of its parent, nsenter(1), which has stopped as well. */
+  pause(): () => void {
+    const parent = processFacts(this.pid)?.parent ?? this.pid;
+    this.kill('SIGSTOP');
+    return () => sendSignal(parent, 'SIGCONT');
   }
 
   /** Asks it to end, insists with SIGKILL after `graceMs`, and waits until it is gone. */

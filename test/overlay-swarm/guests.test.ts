@@ -17,6 +17,9 @@ const SLEEP = ['sleep', '100000'];
 const dnsDetail = z.object({
   containers: z.array(z.object({ container: z.string(), servers: z.array(z.object({ address: z.string() })) })),
 });
+const attachmentTasks = z.array(
+  z.object({ NetworksAttachments: z.array(z.object({ Network: z.object({ Spec: z.object({ Name: z.string() }) }) })) }),
+);
 /** Nobody there answers. */
 const ENGINE_DNS = '192.0.2.53';
 const mesh = new Mesh('app');
@@ -141,6 +144,54 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     await host.docker('rm', '--force', 'stays');
   });
 
+  test('a stopped container starts again though the tasks of its network have gone meanwhile', async () => {
+    const { host } = nodes[name];
+    const { manager } = services;
+    const networks = [`rest-${name}`, `gone-${name}`] as const;
+    for (const one of networks) await manager.docker('network', 'create', '--driver', 'overlay', '--attachable', one);
+    await manager.docker('network', 'connect', networks[0], 'peer');
+    const flags = ['--network', networks[0], '--network', networks[1], '--stop-grace-period', '1s'];
+    await services.create(`brief-${name}`, RUN_ON, flags, { on: name });
+    await services.runningTask(`brief-${name}`);
+    await host.docker('run', '--detach', '--name', 'rests', '--network', networks[0], BUSYBOX, ...SLEEP);
+    await host.docker('stop', '--time', '0', 'rests');
+    const engineNetworks = async () => (await host.docker('network', 'ls', '--format', '{{.Name}}')).split('\n');
+    await services.remove(`brief-${name}`);
+    await patiently(
+      'the network nobody refers to is gone',
+      async () => !(await engineNetworks()).includes(networks[1]),
+    );
+    await host.docker('start', 'rests');
+    const ip = await addressOf(manager, 'peer', networks[0]);
+    await patiently('it reaches the peer', () => ping({ host, id: 'rests' }, ip));
+    await host.docker('rm', '--force', 'rests');
+    await patiently('the other one is gone, too', async () => !(await engineNetworks()).includes(networks[0]));
+    await manager.docker('network', 'disconnect', networks[0], 'peer');
+    await manager.docker('network', 'rm', ...networks);
+  });
+
+  test('a network that is made anew takes the place of the old one, whoever was on that', async () => {
+    const { host } = nodes[name];
+    const { manager } = services;
+    const network = `anew-${name}`;
+    const flags = ['--network', network, '--stop-grace-period', '1s'];
+    const run = async () => {
+      await manager.docker('network', 'create', '--driver', 'overlay', '--attachable', network);
+      await services.create(`first-${name}`, RUN_ON, flags, { on: name });
+      return services.runningTask(`first-${name}`);
+    };
+    await run();
+    await host.docker('run', '--detach', '--name', 'was', '--network', network, BUSYBOX, ...SLEEP);
+    await host.docker('stop', '--time', '0', 'was');
+    await services.remove(`first-${name}`);
+    await patiently('the swarm lets go of it', () => manager.docker('network', 'rm', network));
+    await run();
+    expect((await host.exec(['docker', 'start', 'was'])).stderr).toContain('not found');
+    await services.remove(`first-${name}`);
+    await host.docker('rm', '--force', 'was');
+    await patiently('the swarm lets go of it again', () => manager.docker('network', 'rm', network));
+  });
+
   test('a container on an internal network has no way out, however the engine network was made', async () => {
     const { host } = nodes[name];
     await operatorsNetwork(host, 'back');
@@ -155,6 +206,45 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     await host.docker('rm', '--force', 'inner');
     await host.docker('network', 'rm', 'back');
   });
+});
+
+test('a manager that does not answer for a while gets every place back, and gives those that are waited for', async () => {
+  const { manager } = services;
+  await manager.docker('network', 'create', '--driver', 'overlay', '--attachable', 'places');
+  const all = Object.values(nodes);
+  const places = async () => {
+    const filters = JSON.stringify({ runtime: ['attachment'] });
+    const tasks = attachmentTasks.parse(await manager.engine.api().listTasks({ filters }));
+    return tasks.filter((task) => task.NetworksAttachments.some(({ Network }) => Network.Spec.Name === 'places'))
+      .length;
+  };
+  const run = (host: Host, container: string) =>
+    host.docker('run', '--detach', '--name', container, '--network', 'places', BUSYBOX, ...SLEEP);
+  const state = async (netd: Netd) => JSON.parse((await netd.exec(['status', '--json'])).stdout).cluster.state;
+  for (const { host } of all) {
+    await operatorsNetwork(host, 'places');
+    await run(host, 'ends');
+  }
+  expect(await places()).toBe(2);
+  const goOn = manager.engine.process.pause();
+  const asked: Promise<string>[] = [];
+  try {
+    // One question breaks off with its session, the other one is asked while there is none.
+    asked.push(run(nodes.sid.host, 'comes'));
+    for (const netd of all) await patiently('the session is over', async () => (await state(netd)) === 'disconnected');
+    asked.push(run(nodes.bookworm.host, 'comes'));
+    for (const { host } of all) await host.docker('rm', '--force', 'ends');
+  } finally {
+    goOn();
+  }
+  await Promise.all(asked);
+  await patiently('the places of the containers that are there', async () => (await places()) === 2);
+  const ip = await addressOf(nodes.sid.host, 'comes', 'places');
+  await patiently('one reaches the other', () => ping({ host: nodes.bookworm.host, id: 'comes' }, ip));
+  for (const { host } of all) await host.docker('rm', '--force', 'comes');
+  await patiently('no place', async () => (await places()) === 0);
+  for (const { host } of all) await host.docker('network', 'rm', 'places');
+  await manager.docker('network', 'rm', 'places');
 });
 
 test('netd status says why the engine cannot call netd, until it can', async () => {

@@ -2,9 +2,7 @@ import { expect, test } from 'vitest';
 import { inspectNode, listedAs, nodeIdOf, ready } from '#test/conformance/both-sides.ts';
 import { patiently } from '#test/conformance/patiently.ts';
 import { RUN_ON, type Services } from '#test/conformance/services.ts';
-import type { HostProcess } from '#test/hosts/host-process.ts';
 import type { Netd } from '#test/hosts/netd.ts';
-import { processFacts, sendSignal } from '#test/hosts/process-tree.ts';
 import type { Survivors } from '../survivors.ts';
 import { expectNoDuplicates, livesOn, nothingChanges, problemNamed } from '../witness.ts';
 
@@ -37,7 +35,7 @@ export function engineEvents(survivors: () => Survivors): void {
     const logs = (): Promise<string> =>
       services.manager.run(['docker', 'service', 'logs', '--raw', 'mute'], { timeoutMs: 110_000 });
     await patiently('the line is there', async () => (await logs()) === 'words');
-    const resume = pause(node.host.engine.process);
+    const resume = node.host.engine.process.pause();
     try {
       expect(await logs()).toBe('');
     } finally {
@@ -126,11 +124,4 @@ async function replacedOn(node: Netd, services: Services, name: string, before: 
   const running = Object.values(await livesOn(node.host)).filter(({ status }) => status === 'running');
   expect(running).toHaveLength(before.length);
   await expectNoDuplicates([node.host], await services.tasks(name));
-}
-
-/** SIGSTOP. The function lets the process go on: by way of its parent, nsenter(1), which has stopped as well. */
-function pause(daemon: HostProcess): () => void {
-  const parent = processFacts(daemon.pid)?.parent ?? daemon.pid;
-  daemon.kill('SIGSTOP');
-  return () => sendSignal(parent, 'SIGCONT');
 }
