@@ -3,59 +3,37 @@ import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import { isKernelErrno } from '../kernel/errors.ts';
 import { writeDelAddress, writeNewAddress } from '../kernel/netlink/address.ts';
 import { writeDelLink, writeNewLink, writeSetLink } from '../kernel/netlink/link.ts';
-import type { LinkRow } from '../kernel/netlink/link-row.ts';
-import type { MessageWriter } from '../kernel/netlink/message-writer.ts';
-import {
-  writeDelBridgeFdb,
-  writeDelFdb,
-  writeDelNeighbor,
-  writeNewFdb,
-  writeNewNeighbor,
-} from '../kernel/netlink/neighbor.ts';
-import type { Rtnetlink } from '../kernel/rtnetlink.ts';
+import { applyRows, isRowOp } from './apply-rows.ts';
+import { applySets, isSetOp } from './apply-sets.ts';
 import { clashOf } from './checks.ts';
-import type { Host } from './host.ts';
 import { deleteVxlan, vxlansOnHost } from './host-vxlans.ts';
-import type { KernelRows } from './kernel-rows.ts';
 import { Namespace } from './namespace.ts';
-import { type OverlayOp, opText, type RowOp } from './op.ts';
+import { type OverlayOp, opText, type RowOp, type SetOp } from './op.ts';
 import { addPair, restorePair } from './pairs.ts';
-
-/** Where ops are carried out. The namespace is undefined until there is one. */
-export interface Scene {
-  readonly host: Host;
-  readonly path: string;
-  namespace: Namespace | undefined;
-  /** What the rows are believed to be; kept in step with what is done. */
-  rows: KernelRows;
-}
-
-/** Of two ops about a link the second is senseless when the first failed. */
-type Failures = Map<OverlayOp, string>;
-
-const ROW_KINDS: ReadonlySet<OverlayOp['kind']> = new Set<RowOp['kind']>([
-  'neighbour-replace',
-  'neighbour-delete',
-  'fdb-replace',
-  'fdb-delete',
-  'learned-delete',
-]);
+import { type BrokenLinks, type Failures, indexOf, noLink, runOf, type Scene } from './scene.ts';
 
 /**
- * Carries ops out, in order. One that fails stops only those about the same link.
+ * Carries ops out, in order. One that fails stops only those about the same link. Ops of one sort that stand in a row are one
+ * errand to the kernel: under load the way there and back takes longer than what is done there.
  *
  * @returns the ops that failed, with the reason
  */
 export async function apply(scene: Scene, ops: readonly OverlayOp[]): Promise<Failures> {
   const failures: Failures = new Map();
-  const broken = new Map<string, string>();
+  const broken: BrokenLinks = new Map();
   for (let next = 0; next < ops.length; ) {
     const op = ops[next];
     if (op === undefined) break;
     if (isRowOp(op)) {
-      const run = rowsFrom(ops, next);
+      const run = runOf(ops, next, isRowOp);
       next += run.length;
       await applyRows(scene, run, failures, broken);
+      continue;
+    }
+    if (isSetOp(op)) {
+      const run = runOf(ops, next, (one): one is SetOp => isSetOp(one) && one.link === op.link);
+      next += run.length;
+      await applySets(scene, op.link, run, failures, broken);
       continue;
     }
     next++;
@@ -78,9 +56,10 @@ export async function apply(scene: Scene, ops: readonly OverlayOp[]): Promise<Fa
   return failures;
 }
 
-async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<void> {
+async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp | SetOp>): Promise<void> {
   if (op.kind === 'namespace-add') {
     scene.namespace = Namespace.create(scene.path);
+    scene.indexes.clear();
     return;
   }
   const { namespace } = scene;
@@ -110,39 +89,16 @@ async function applyOne(scene: Scene, op: Exclude<OverlayOp, RowOp>): Promise<vo
       return restorePair(namespace, op);
     case 'link-delete':
       scene.rows.clearDevice(op.link);
+      scene.indexes.delete(op.link);
       return ignoring(['ENODEV'], () => rtnetlink.request(opText(op), (w) => writeDelLink(w, op.link)));
-    case 'link-alias':
-      return set(op.link, { alias: op.alias });
-    case 'link-mtu':
-      return set(op.link, { mtu: op.mtu });
-    case 'link-master':
-      return set(op.link, { master: (await linkOf(rtnetlink, op.master)).index });
-    case 'link-up':
-      return linkUp(scene.host, rtnetlink, op);
-    case 'vxlan-learning-off':
-      return set(op.link, { vxlan: { learning: false } });
     case 'address-add':
     case 'address-delete': {
       const [ip = '', length] = op.address.split('/');
-      const { index } = await linkOf(rtnetlink, op.link);
+      const index = await indexOf(scene, namespace, op.link);
+      if (index === undefined) throw noLink(op.link);
       const write = op.kind === 'address-add' ? writeNewAddress : writeDelAddress;
       return rtnetlink.request(opText(op), (w) => write(w, index, ip, Number(length)));
     }
-  }
-}
-
-/** @throws NetdError `vxlan-port-in-use` that names who has the port */
-async function linkUp(host: Host, rtnetlink: Rtnetlink, op: Extract<OverlayOp, { kind: 'link-up' }>): Promise<void> {
-  try {
-    await rtnetlink.request(opText(op), (w) => writeSetLink(w, op.link, { isUp: true }));
-  } catch (error) {
-    const port = isKernelErrno(error, 'EADDRINUSE') ? (await rtnetlink.link(op.link))?.vxlan?.port : undefined;
-    if (port === undefined) throw error;
-    const holder = (await host.portHolder(port)) ?? 'a program that netd does not find';
-    throw new NetdError('vxlan-port-in-use', `UDP port ${port}, which overlay networks need, is taken by ${holder}`, {
-      mend: 'end that program, or choose another port for the swarm (docker swarm init --data-path-port)',
-      cause: error,
-    });
   }
 }
 
@@ -191,75 +147,6 @@ async function addVxlan(
     await deleteVxlan(host, left);
     await add();
   }
-}
-
-async function applyRows(
-  scene: Scene,
-  ops: readonly RowOp[],
-  failures: Failures,
-  broken: ReadonlyMap<string, string>,
-): Promise<void> {
-  const { namespace, rows } = scene;
-  const indexes = new Map<string, number>();
-  const possible: RowOp[] = [];
-  for (const op of ops) {
-    const index = indexes.get(op.link) ?? (await namespace?.rtnetlink.link(op.link))?.index;
-    if (index !== undefined) indexes.set(op.link, index);
-    const reason = broken.get(op.link) ?? (index === undefined ? `there is no link ${op.link}` : undefined);
-    if (reason === undefined) possible.push(op);
-    else failures.set(op, reason);
-  }
-  if (namespace === undefined || possible.length === 0) return;
-  const write = (w: MessageWriter, op: RowOp) => writeRow(w, indexes.get(op.link) ?? 0, op);
-  const failed = new Set<RowOp>();
-  rows.writing(possible);
-  for (const { item, error } of await namespace.rtnetlink.batch(possible, write, opText)) {
-    // What is not there need not be deleted.
-    if (item.kind.endsWith('-delete') && isKernelErrno(error, 'ENOENT')) continue;
-    failed.add(item);
-    failures.set(item, errorText(error));
-  }
-  for (const op of possible) if (!failed.has(op)) rows.done(op);
-}
-
-function writeRow(w: MessageWriter, index: number, op: RowOp): void {
-  switch (op.kind) {
-    case 'neighbour-replace':
-      writeNewNeighbor(w, index, op.ip, op.mac);
-      return;
-    case 'neighbour-delete':
-      writeDelNeighbor(w, index, op.ip);
-      return;
-    case 'fdb-replace':
-      writeNewFdb(w, index, op.mac, op.vtep);
-      return;
-    case 'fdb-delete':
-      writeDelFdb(w, index, op.mac, op.vtep);
-      return;
-    case 'learned-delete':
-      writeDelBridgeFdb(w, index, op.mac);
-      return;
-  }
-}
-
-function isRowOp(op: OverlayOp): op is RowOp {
-  return ROW_KINDS.has(op.kind);
-}
-
-function rowsFrom(ops: readonly OverlayOp[], first: number): RowOp[] {
-  const run: RowOp[] = [];
-  for (let at = first; at < ops.length; at++) {
-    const op = ops[at];
-    if (op === undefined || !isRowOp(op)) break;
-    run.push(op);
-  }
-  return run;
-}
-
-async function linkOf(rtnetlink: Rtnetlink, name: string): Promise<LinkRow> {
-  const link = await rtnetlink.link(name);
-  if (link === undefined) throw new NetdError('no-link', `there is no link ${name}`);
-  return link;
 }
 
 async function ignoring(errnos: readonly string[], f: () => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Clock } from '#base/clock.ts';
 import { errorText, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
+import { createReconciler } from '#base/reconciler.ts';
 import type { DesiredNetwork } from '../desired.ts';
 import { isNamespace } from '../kernel/netns.ts';
 import type { LocalEndpoint } from './endpoint.ts';
@@ -37,6 +38,8 @@ export interface EndpointLifeDeps {
   readonly failureOf: (endpoint: LocalEndpoint) => string | undefined;
   /** The same, without waiting. */
   readonly mark: (networkId: string) => void;
+  /** A container is about to be put on the network: it is built, unless it is there. */
+  readonly begin: (networkId: string) => void;
   /** Says to the others what is here now. */
   readonly publish: () => void;
 }
@@ -46,6 +49,8 @@ const DST_PREFIX = 'eth';
 const START_GRACE_MS = 60_000;
 /** After a join the engine has moved and named the interface within this time, should the kernel not have told of it. */
 const MOVED_AFTER_MS = 1500;
+/** Containers that are looked into at once. */
+const MOST_LOOKS = 4;
 
 /** Endpoints from their creation to their end, as the engine asks for it. All steps may be repeated. */
 export class EndpointLife implements Disposable {
@@ -55,6 +60,13 @@ export class EndpointLife implements Disposable {
   /** Endpoints whose container's namespace has been seen. */
   readonly #seen = new Set<string>();
   readonly #startedAtMs: number;
+  /** Looks into containers: the engine does several things to an interface at once, and one look sees all. */
+  readonly #looks = createReconciler({
+    pass: (endpointId) => this.learnName(endpointId),
+    onError: (endpoint, error) => this.#deps.logger.warn({ endpoint, reason: errorText(error) }, 'look failed'),
+    concurrency: MOST_LOOKS,
+    retryMs: MOVED_AFTER_MS,
+  });
 
   constructor(deps: EndpointLifeDeps) {
     this.#deps = deps;
@@ -72,7 +84,7 @@ export class EndpointLife implements Disposable {
 
   /** @throws NetdError */
   create(wish: EndpointWish): LocalEndpoint {
-    const { store, publish, mark } = this.#deps;
+    const { store, publish, begin } = this.#deps;
     const endpoint = checkEndpoint(wish, this.#usable(wish.networkId), store.of(wish.networkId));
     const known = store.get(wish.endpointId);
     if (known === undefined) store.put(endpoint);
@@ -82,7 +94,7 @@ export class EndpointLife implements Disposable {
     }
     // The namespace is on its way while the engine makes the container.
     publish();
-    mark(wish.networkId);
+    begin(wish.networkId);
     return known ?? endpoint;
   }
 
@@ -183,12 +195,13 @@ export class EndpointLife implements Disposable {
   linkChanged(networkId: string, link: string | undefined): void {
     for (const { endpointId, sandboxKey, interfaceName } of this.#deps.store.of(networkId)) {
       if (sandboxKey === undefined || interfaceName !== undefined) continue;
-      if (linkName(networkId, { kind: 'port', endpointId }) === link) void this.learnName(endpointId);
+      if (linkName(networkId, { kind: 'port', endpointId }) === link) this.#looks.mark(endpointId);
     }
   }
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearTimeout(timer);
+    void this.#looks.stop();
   }
 
   #isStarting(endpointId: string): boolean {

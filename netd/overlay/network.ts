@@ -4,8 +4,8 @@ import type { Logger } from '#base/log.ts';
 import type { DesiredNetwork } from '../desired.ts';
 import type { NetworkStanding } from '../gossip/tables.ts';
 import type { KernelEvent } from '../kernel/netlink/event.ts';
-import { apply, type Scene } from './apply.ts';
-import { checkHost, type Finding } from './checks.ts';
+import { apply } from './apply.ts';
+import { checkHost, type Finding, type HostFacts } from './checks.ts';
 import type { DriftLog } from './drift.ts';
 import type { LocalEndpoint } from './endpoint.ts';
 import { type Settled, settledOf, unexplained } from './explain.ts';
@@ -18,6 +18,7 @@ import { isOtherDevice, type KernelRow, type ObservedNamespace } from './observe
 import { isDestructive, type OverlayOp, opText } from './op.ts';
 import { judgeFailures, type PassRecord } from './pass-record.ts';
 import { planNetwork, planRows, type Wanted } from './plan.ts';
+import type { Scene } from './scene.ts';
 import { parseCidr } from './subnets.ts';
 import { sweepRows } from './sweep-rows.ts';
 import { localAddresses, type OverlayView, type Underlay, viewOf } from './view.ts';
@@ -66,7 +67,8 @@ export class OverlayNetwork {
   constructor(deps: NetworkDeps, desired: DesiredNetwork) {
     this.#deps = deps;
     this.#desired = desired;
-    this.#scene = { host: deps.host, path: deps.path, namespace: undefined, rows: new KernelRows() };
+    const nothing = { namespace: undefined, indexes: new Map(), rows: new KernelRows() };
+    this.#scene = { host: deps.host, path: deps.path, ...nothing };
     this.#winners = new Winners(this.#ground());
     // What an earlier life left is not judged before gossip has been heard.
     this.#hold = { reason: 'no-gossip', sinceMs: deps.clock.monotonicMs() };
@@ -193,15 +195,18 @@ export class OverlayNetwork {
     return wanted === undefined ? !isThere : isThere && wanted === row.vtep;
   }
 
-  /** Looks at the host around the network. */
-  async check(): Promise<void> {
+  /** Compares the network with the host around it. */
+  check(facts: HostFacts): void {
     const view = this.view();
-    this.#findings =
-      typeof view === 'string' ? [] : checkHost(view, await this.#deps.host.facts(), this.#deps.underlay());
+    this.#findings = typeof view === 'string' ? [] : checkHost(view, facts, this.#deps.underlay());
   }
 
-  /** Observe, plan, apply, record. Never throws for what the kernel refuses. */
-  async pass(): Promise<void> {
+  /**
+   * Observe, plan, apply, record. Never throws for what the kernel refuses.
+   *
+   * @param applied called when all is done but a last look at what has come of it: `failureOf` is right from then on
+   */
+  async pass(applied: () => void = () => {}): Promise<void> {
     const startMs = this.#deps.clock.monotonicMs();
     const view = this.view();
     this.#refusal = typeof view === 'string' ? view : undefined;
@@ -224,9 +229,10 @@ export class OverlayNetwork {
       }
       const { ops, isExpected } = this.#plan(view, isLinks, isAll);
       const failures = await apply(this.#scene, ops);
-      if (isLinks && ops.length > 0) this.#observed = await this.#look();
       this.#record(view, ops, failures, startMs);
       this.#recordDrift(view, ops, failures, isAll, isExpected);
+      applied();
+      if (isLinks && ops.length > 0) this.#observed = await this.#look();
     } catch (error) {
       // The kernel did not answer, or lost answers: what there is must be looked at again.
       this.#isRowsDue = true;
@@ -287,6 +293,7 @@ export class OverlayNetwork {
     this.#scene.namespace.listen(this.#deps.told);
     const observed = await observe(this.#scene.namespace);
     this.#names = new Map([...observed.links.values()].map(({ index, name }) => [index, name]));
+    this.#scene.indexes = new Map([...this.#names].map(([index, name]) => [name, index]));
     return observed;
   }
 

@@ -16,14 +16,18 @@ export type OverlayOp =
   /** A pair anew for a container that runs: its end goes where the engine had put it, with all the engine gave it. */
   | ({ readonly kind: 'pair-restore'; readonly link: string; readonly alias: string } & PairWish & ContainerWish)
   | { readonly kind: 'link-delete'; readonly link: string; readonly why: string }
+  | SetOp
+  | { readonly kind: 'address-add'; readonly link: string; readonly address: string }
+  | { readonly kind: 'address-delete'; readonly link: string; readonly address: string }
+  | RowOp;
+
+/** Changes of a link that is there. */
+export type SetOp =
   | { readonly kind: 'link-alias'; readonly link: string; readonly alias: string }
   | { readonly kind: 'link-mtu'; readonly link: string; readonly mtu: number }
   | { readonly kind: 'link-master'; readonly link: string; readonly master: string }
   | { readonly kind: 'link-up'; readonly link: string }
-  | { readonly kind: 'vxlan-learning-off'; readonly link: string }
-  | { readonly kind: 'address-add'; readonly link: string; readonly address: string }
-  | { readonly kind: 'address-delete'; readonly link: string; readonly address: string }
-  | RowOp;
+  | { readonly kind: 'vxlan-learning-off'; readonly link: string };
 
 /** Changes of the two tables of a vxlan device, and of what its bridge has learned. */
 export type RowOp =

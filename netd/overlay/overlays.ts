@@ -125,6 +125,9 @@ class NodeOverlays implements Overlays {
       passed: (networkId) => this.#passed(networkId),
       failureOf: ({ networkId, endpointId }) => this.#networks.get(networkId)?.failureOf(endpointId),
       mark: (networkId) => this.#refresh(networkId),
+      begin: (networkId) => {
+        if (this.#networks.get(networkId)?.namespace === undefined) this.#refresh(networkId);
+      },
       publish: () => this.#publish(),
     });
     this.#reconciler = createReconciler({
@@ -147,11 +150,13 @@ class NodeOverlays implements Overlays {
 
   set = (desired: DesiredNetworks): void => {
     const isFirst = !this.#wishes.isKnown;
-    this.#wishes.set(desired);
+    const changed = this.#wishes.set(desired);
     this.#host.vtep = desired.vtep;
-    this.#hostSeen = this.#lookAtHost();
+    // Wishes come with every step of every task: what they leave as it is need not be looked at again.
+    const isHostDue = changed === 'all' || changed.size > 0 || !this.#wishes.underlay.isLocal;
+    if (isHostDue) this.#hostSeen = this.#lookAtHost();
     if (isFirst) this.#begin();
-    for (const id of this.#known()) this.#refresh(id);
+    for (const id of changed === 'all' ? this.#known() : changed) this.#refresh(id);
     this.#publish();
   };
 
@@ -242,7 +247,9 @@ class NodeOverlays implements Overlays {
       const description = this.#wishes.wanted(networkId);
       if (description === undefined) return await this.#end(networkId);
       const network = this.#networks.get(networkId) ?? this.#create(description);
-      await network.pass();
+      await network.pass(() => {
+        for (const wake of waiters) wake();
+      });
       this.#passes.done++;
       if ((network.last?.failures.length ?? 0) === 0) return;
       this.#passes.failed++;
@@ -286,7 +293,7 @@ class NodeOverlays implements Overlays {
     this.#networks.set(id, network);
     const { tables } = this.#publisher;
     if (tables !== undefined) this.#feed.load(network, tables);
-    void this.#check(network);
+    void this.#lookAtHost([network]);
     return network;
   }
 
@@ -351,19 +358,14 @@ class NodeOverlays implements Overlays {
     }
   }
 
-  async #lookAtHost(): Promise<void> {
+  /** Looks at the host once, and compares networks with what is there; all of them unless given. */
+  async #lookAtHost(networks: Iterable<OverlayNetwork> = this.#networks.values()): Promise<void> {
     try {
-      const { underlay } = await this.#host.facts();
-      if (underlay !== undefined && this.#wishes.sawVtep()) for (const id of this.#networks.keys()) this.#refresh(id);
-    } catch (error) {
-      this.#logger.warn({ reason: errorText(error) }, 'cannot look at the links of this host');
-    }
-    for (const network of this.#networks.values()) await this.#check(network);
-  }
-
-  async #check(network: OverlayNetwork): Promise<void> {
-    try {
-      await network.check();
+      const facts = await this.#host.facts();
+      if (facts.underlay !== undefined && this.#wishes.sawVtep()) {
+        for (const id of this.#networks.keys()) this.#refresh(id);
+      }
+      for (const network of networks) network.check(facts);
     } catch (error) {
       this.#logger.warn({ reason: errorText(error) }, 'cannot look at the links and routes of this host');
     }

@@ -54,6 +54,8 @@ async function makePair(
   const text = opText(op);
   await namespace.rtnetlink.request(text, (w) => writeNewLink(w, { name: link, mtu, type: { kind: 'veth', peer } }));
   // The kernel takes no alias with a new link.
-  await namespace.rtnetlink.request(text, (w) => writeSetLink(w, link, { alias }));
-  await place.rtnetlink.request(text, (w) => writeSetLink(w, outer.link, { alias: outer.alias }));
+  await Promise.all([
+    namespace.rtnetlink.request(text, (w) => writeSetLink(w, link, { alias })),
+    place.rtnetlink.request(text, (w) => writeSetLink(w, outer.link, { alias: outer.alias })),
+  ]);
 }

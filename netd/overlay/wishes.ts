@@ -33,10 +33,23 @@ export class Wishes {
     return { vtep, dataPathPort, isLocal: this.#localVtep === vtep };
   }
 
-  set(desired: DesiredNetworks): void {
-    if (this.#desired?.vtep !== desired.vtep) this.#localVtep = undefined;
+  /**
+   * Most wishes say of containers what others may know of them, and leave the networks as they are.
+   *
+   * @returns networks that are wanted otherwise than before; `all` when what all of them stand on is another
+   */
+  set(desired: DesiredNetworks): ReadonlySet<string> | 'all' {
+    const before = this.#desired;
+    const isSameGround = before?.vtep === desired.vtep && before.dataPathPort === desired.dataPathPort;
+    if (before?.vtep !== desired.vtep) this.#localVtep = undefined;
     this.#desired = desired;
-    for (const network of desired.networks) this.#described.set(network.id, network);
+    const [usedBefore, used] = [usedNetworks(before), usedNetworks(desired)];
+    const changed = new Set([...usedBefore, ...used].filter((id) => !usedBefore.has(id) || !used.has(id)));
+    for (const network of desired.networks) {
+      if (!isSame(this.#described.get(network.id), network)) changed.add(network.id);
+      this.#described.set(network.id, network);
+    }
+    return isSameGround ? changed : 'all';
   }
 
   /** The VTEP was seen on this host. @returns whether that is news */
@@ -65,4 +78,13 @@ export class Wishes {
   isAttached({ networkId, address }: LocalEndpoint): boolean {
     return this.attachments.some((one) => one.networkId === networkId && one.address === address);
   }
+}
+
+function usedNetworks(desired: DesiredNetworks | undefined): ReadonlySet<string> {
+  return new Set(desired?.attachments.map(({ networkId }) => networkId));
+}
+
+/** Descriptions are made by one function, so their fields come in one order. */
+function isSame(a: DesiredNetwork | undefined, b: DesiredNetwork): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
