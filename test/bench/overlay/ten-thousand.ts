@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLogger } from '#base/log.ts';
 import { type GossipNode, startGossip } from '#netd/gossip/node.ts';
-import { GROUPS } from '#netd/kernel/netlink/event.ts';
-import { readMessages } from '#netd/kernel/netlink/message-reader.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '#netd/kernel/netlink-socket.ts';
 import { Rtnetlink } from '#netd/kernel/rtnetlink.ts';
 import { eventually } from '#test/hosts/eventually.ts';
+import { RowEvents } from '#test/overlay/row-events.ts';
 import { inside, NETWORK, Stage, type StageHost } from '#test/overlay/stage.ts';
 import { type Figure, quantile } from '../figures.ts';
 import { benchKeyring, type Command, peerRow, type Started, VTEP } from './rows-node.ts';
@@ -102,19 +100,19 @@ async function changes(
   const { namespace = '' } = host.overlays.status().networks[0] ?? {};
   const ended = once(other, 'exit').then(() => Promise.reject(new Error('the other node ended')));
   using control = Rtnetlink.open(namespace);
-  using kernel = NetlinkSocket.listen(namespace, NETLINK_ROUTE, GROUPS.neighbor);
+  using kernel = new RowEvents(namespace);
   const wallMs: number[] = [];
   const controlMs: number[] = [];
   const cpuMs: number[] = [];
   for (let row = 0; row < CHANGES; row++) {
     if (row % 20 === 0) progress(`one change among ${ROWS}: ${row} of ${CHANGES}`);
-    while (kernel.receive() !== undefined);
+    kernel.drain();
     const known = heard(gossip);
     // In turns a container of another node that comes, and one that goes.
     const kind = row % 2 === 0 ? 'add' : 'remove';
     other.send({ kind, row: kind === 'add' ? ROWS + row : row } satisfies Command);
     const { startMs, startCpuMs } = await Promise.race([known, ended]);
-    await eventually('the kernel tells of both rows', rowsTold(kernel), { intervalMs: 1 });
+    await kernel.told(2);
     wallMs.push(performance.now() - startMs);
     cpuMs.push(processMs() - startCpuMs);
     controlMs.push(await twoKernelCalls(control));
@@ -140,20 +138,6 @@ async function twoKernelCalls(rtnetlink: Rtnetlink): Promise<number> {
   await rtnetlink.link('lo');
   await rtnetlink.link('lo');
   return performance.now() - startMs;
-}
-
-function rowsTold(kernel: NetlinkSocket): () => boolean {
-  let told = 0;
-  return () => {
-    for (;;) {
-      const datagram = kernel.receive();
-      if (datagram === undefined) return false;
-      readMessages(datagram, () => {
-        told++;
-      });
-      if (told >= 2) return true;
-    }
-  };
 }
 
 /** @throws Error unless the kernel has the rows that are left after all changes, and no others */
