@@ -17,14 +17,7 @@ const LONG = ['test/fuzz/fuzz.test.ts', 'test/sim/sim.test.ts'];
  * The first of a round takes longer than all others together, so that these decide nothing. Files named nowhere come last.
  */
 const ROUNDS: Readonly<Record<string, readonly string[]>> = {
-  overlay: [
-    'test/overlay-swarm/overlay-swarm.test.ts',
-    'test/interop/wired.test.ts',
-    'test/overlay/overlay.test.ts',
-    'test/overlay-checks/bad-input.test.ts',
-    'test/overlay-checks/data-path.test.ts',
-    'test/overlay-swarm/mixed.test.ts',
-  ],
+  overlay: ['test/overlay-swarm/overlay-swarm.test.ts', 'test/interop/wired.test.ts'],
   gossip: [
     'test/interop/gossip.test.ts',
     'test/pki/rotation.test.ts',
@@ -52,6 +45,10 @@ const ROUNDS: Readonly<Record<string, readonly string[]>> = {
     'test/overlay-checks/faults.test.ts',
     'test/hosts/engine.test.ts',
     'test/hosts/registry.test.ts',
+    'test/overlay/overlay.test.ts',
+    'test/overlay-checks/bad-input.test.ts',
+    'test/overlay-checks/data-path.test.ts',
+    'test/overlay-swarm/mixed.test.ts',
   ],
 };
 
