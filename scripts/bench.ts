@@ -6,7 +6,7 @@ import { measureCompleteAssignment } from '#test/bench/complete-assignment.ts';
 import { measureDns } from '#test/bench/dns/measure.ts';
 import { type Figure, figureLine, isKept, quantile, ratio } from '#test/bench/figures.ts';
 import { gossipFigures } from '#test/bench/gossip/figures.ts';
-import { measureOverlay } from '#test/bench/overlay/measure.ts';
+import { measureOverlay, OVERLAY_PARTS } from '#test/bench/overlay/measure.ts';
 import { measureTenThousand } from '#test/bench/overlay/ten-thousand.ts';
 import { cpuSeconds, residentMB } from '#test/bench/process-facts.ts';
 import { createService, removeService, scaleService } from '#test/bench/services.ts';
@@ -19,7 +19,8 @@ import { swarmNodes } from '#test/hosts/swarm.ts';
  * each figure with its bound; a figure over its bound makes the exit status 1.
  *
  *   --rounds N     rounds of single starts (20)
- *   --only WHAT    only `dns`, `gossip`, `overlay` or `worker`
+ *   --only WHAT    only `dns`, `gossip`, `overlay` or `worker`; of `overlay` also `overlay-size`, `overlay-starts` or
+ *                  `overlay-traffic`
  */
 
 const root = join(import.meta.dirname, '..');
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   const figures: Figure[] = [];
   if (!only || only === 'dns') figures.push(...(await measureDns(progress)));
   if (!only || only === 'gossip') figures.push(...(await gossipFigures(progress)));
-  if (!only || only === 'overlay') figures.push(...(await overlay()));
+  figures.push(...(await overlay()));
   if (!only || only === 'worker') figures.push(...(await worker()));
   say('');
   for (const figure of figures) say(figureLine(figure));
@@ -42,7 +43,9 @@ async function main(): Promise<void> {
 
 /** Overlay networks beside Docker's, and how large they may be. */
 async function overlay(): Promise<readonly Figure[]> {
-  return [...(await measureTenThousand(progress)), ...(await measureOverlay(rounds, progress))];
+  const isWanted = (part: string) => !only || only === 'overlay' || only === `overlay-${part}`;
+  const size = isWanted('size') ? await measureTenThousand(progress) : [];
+  return [...size, ...(await measureOverlay(rounds, progress, OVERLAY_PARTS.filter(isWanted)))];
 }
 
 /** The worker's own figures. */

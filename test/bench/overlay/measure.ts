@@ -12,14 +12,23 @@ const CONNECTIONS = 300;
 type Progress = (text: string) => void;
 type PeersOf = Readonly<Record<Side, readonly [Peer, Peer]>>;
 
+export const OVERLAY_PARTS = ['starts', 'traffic'] as const;
+
 /** Overlay networks of two netd nodes against those of two Docker nodes, side by side in one swarm on one kernel. */
-export async function measureOverlay(rounds: number, progress: Progress): Promise<readonly Figure[]> {
+export async function measureOverlay(
+  rounds: number,
+  progress: Progress,
+  parts: readonly (typeof OVERLAY_PARTS)[number][] = OVERLAY_PARTS,
+): Promise<readonly Figure[]> {
+  if (parts.length === 0) return [];
   progress('a manager, two netd workers and two Docker workers are being started');
   await using stage = await setOverlayStage();
-  const figures = [...(await overlayStarts(stage, 'a new', rounds, progress))];
+  const hasStarts = parts.includes('starts');
+  const figures = hasStarts ? [...(await overlayStarts(stage, 'a new', rounds, progress))] : [];
   const peers = await startPeers(stage);
-  figures.push(...(await overlayStarts(stage, 'a known', rounds, progress)));
-  return [...figures, ...(await traffic(peers, progress))];
+  if (hasStarts) figures.push(...(await overlayStarts(stage, 'a known', rounds, progress)));
+  if (parts.includes('traffic')) figures.push(...(await traffic(peers, progress)));
+  return figures;
 }
 
 async function traffic(peers: PeersOf, progress: Progress): Promise<readonly Figure[]> {
