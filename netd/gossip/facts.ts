@@ -18,7 +18,9 @@ export function tell(fact: Fact): Telling {
     }
     case 'conflict': {
       const fields = { node: fact.node, known: text(fact.known), claimed: text(fact.claimed) };
-      return { level: 'warn', message: 'a gossip name is claimed by another address', fields };
+      const message =
+        'a gossip name is claimed by another address; restart one of the two: each start draws a new name';
+      return { level: 'warn', message, fields };
     }
     case 'udp-blocked': {
       const message = 'a gossip peer answers over TCP only; check that UDP 7946 is open in both directions';
@@ -38,8 +40,10 @@ export function tell(fact: Fact): Telling {
       const fields = { addresses: fact.addresses.map(text).join(' '), reason: fact.reason };
       return { level: 'warn', message: 'no gossip peer can be reached; will keep trying', fields };
     }
-    case 'dropped':
-      return { level: 'warn', message: 'gossip dropped something', fields: { what: fact.what, reason: fact.reason } };
+    case 'dropped': {
+      const message = 'gossip holds all it may and drops what is new; "netd inspect gossip" shows who sends so much';
+      return { level: 'warn', message, fields: { what: fact.what, reason: fact.reason } };
+    }
     case 'left':
       return { level: 'info', message: 'left the gossip cluster', fields: {} };
   }
@@ -61,6 +65,36 @@ export function tellAll(facts: readonly Fact[]): readonly Telling[] {
     tellings.push({ level, message: MANY_PEERS[state], fields: { peers: crowds.get(state) ?? 0 } });
   }
   return tellings;
+}
+
+/** How long the same news is not told again, and how much else of its kind is told meanwhile. */
+const REPEAT_MS = 60_000;
+const MAX_TOLD = 20;
+
+/** Keeps a peer that floods from flooding the log: what it says again and again is told once a minute. */
+export class Repeats {
+  /** What was told of each kind, and until when that holds. */
+  readonly #told = new Map<Fact['kind'], { readonly about: Set<string>; readonly endMs: number }>();
+
+  isWorthTelling(fact: Fact, nowMs: number): boolean {
+    const about = repeatable(fact);
+    if (about === undefined) return true;
+    let told = this.#told.get(fact.kind);
+    if (told === undefined || told.endMs <= nowMs) {
+      told = { about: new Set(), endMs: nowMs + REPEAT_MS };
+      this.#told.set(fact.kind, told);
+    }
+    if (told.about.has(about) || told.about.size >= MAX_TOLD) return false;
+    told.about.add(about);
+    return true;
+  }
+}
+
+/** What a fact is about, of those that a single peer can bring about as often as it likes. */
+function repeatable(fact: Fact): string | undefined {
+  if (fact.kind === 'conflict' || fact.kind === 'udp-blocked') return fact.node;
+  if (fact.kind === 'dropped') return fact.what;
+  return fact.kind === 'name-burned' ? '' : undefined;
 }
 
 export function text(address: Address): string {

@@ -38,6 +38,34 @@ describe('a peer that floods', () => {
     expect(stage.memberState(1)).toBe('alive');
   });
 
+  test('with claims to the name of others, or beyond what is held: the log has a line of it, not thousands', async () => {
+    const told: string[] = [];
+    const logger = { ...silentLogger, warn: (_: unknown, message: string) => told.push(message) };
+    const key = Buffer.alloc(16, 2);
+    const keys = [1, 2, 3].map((n) => ({
+      subsystem: GOSSIP_SUBSYSTEM,
+      key: Buffer.alloc(16, n),
+      lamportTime: BigInt(n),
+    }));
+    const set = keySetOf(keys, GOSSIP_SUBSYSTEM);
+    if (set === undefined) throw new Error('no keys');
+    const ip = '127.0.9.3';
+    const options = { listen: { ip, port: 0 }, advertiseIp: ip, keyring: keyringOf(set) };
+    await using node = await startGossip({ ...options, logger: Object.assign(Object.create(silentLogger), logger) });
+    const flooder = createSocket('udp4').bind(0, '127.0.9.66');
+    try {
+      await once(flooder, 'listening');
+      for (let i = 0; i < 200; i++) {
+        const packet = encodeSwim(aliveOf(1, { node: node.name, ip: '10.6.6.6', incarnation: i }));
+        flooder.send(sealPacket(packet, false, key, Buffer.alloc(12, 3)), node.address.port, ip);
+      }
+      await expect.poll(() => node.summary().facts.conflict, { timeout: 5000 }).toBeGreaterThan(100);
+      expect(told.filter((message) => message.startsWith('a gossip name is claimed'))).toHaveLength(1);
+    } finally {
+      flooder.close();
+    }
+  });
+
   test('with networks in its own name: only so many are kept', () => {
     const stage = attached(1);
     for (let i = 0; i < 6000; i++) stage.user(1, joinNetwork(1, `flood${i}`, BigInt(i + 10)));

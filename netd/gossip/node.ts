@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '#base/clock.ts';
 import { errorText, isErrno, NetdError } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { Core, type Input } from './core.ts';
-import { tellAll, text } from './facts.ts';
+import { Repeats, tellAll, text } from './facts.ts';
 import type { Fact, Output } from './io.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { LastHeard } from './last-heard.ts';
@@ -71,6 +71,7 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   let requests = 0;
   const facts: Partial<Record<Fact['kind'], number>> = {};
   const heard = new LastHeard();
+  const repeats = new Repeats();
   let cancelWake: () => void = () => undefined;
   let wakeAtMs = Number.POSITIVE_INFINITY;
 
@@ -133,7 +134,9 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
     if (known.length > 0) note(known);
   };
   const note = (known: readonly Fact[]): void => {
-    for (const { level, message, fields } of tellAll(known)) logger[level](fields, message);
+    const nowMs = clock.monotonicMs();
+    const news = known.filter((fact) => repeats.isWorthTelling(fact, nowMs));
+    for (const { level, message, fields } of tellAll(news)) logger[level](fields, message);
     for (const fact of known) {
       facts[fact.kind] = (facts[fact.kind] ?? 0) + 1;
       options.onFact?.(fact);
