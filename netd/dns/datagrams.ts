@@ -1,20 +1,37 @@
-import { createSocket, type Socket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { ipBytes } from '../gossip/wire/ip.ts';
 import { errnoName, KernelError } from '../kernel/errors.ts';
-import { loadKoffi, type NativeFunction } from '../kernel/native.ts';
+import { callLibc } from '../kernel/libc.ts';
 import { inNamespace } from '../kernel/netns.ts';
 import type { SocketAddress } from '../kernel/ns-sockets.ts';
+import {
+  AF_INET,
+  ARENA_BYTES,
+  BATCH,
+  datagramMemory,
+  IOV_BASE,
+  IOV_LEN,
+  IOVEC_WORDS,
+  MMSGHDR_WORDS,
+  MSG_FLAGS,
+  MSG_LEN,
+  MSG_NAME,
+  MSG_NAMELEN,
+  type PollHandle,
+  SLOT_BYTES,
+  SOCKADDR_BYTES,
+  SOCKADDR_IN6_BYTES,
+  setPointer,
+} from './datagram-memory.ts';
 import type { Room } from './reply.ts';
 
 /**
  * UDP sockets that take and send many datagrams with one system call, recvmmsg(2) and sendmmsg(2). A resolver does little
- * for each datagram, so that the calls are most of its cost: one call each, as `dgram` makes, would halve its speed.
- * `dgram` owns the descriptor and tells when there is something to read.
+ * for each datagram, so that the calls, and what `dgram` makes for each datagram, would be most of its cost. Here a turn with
+ * one datagram takes three calls (poll, receive, send) and one with sixty-four takes no more.
  */
 
 /** Of bits/socket.h and asm-generic/socket.h; the same on x86-64 and arm64. */
-const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
 const SOL_SOCKET = 1;
@@ -23,23 +40,12 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const EAGAIN = 11;
 
-/** Datagrams taken or sent with one call. */
-const BATCH = 64;
 /** Batches one socket takes before others get their turn: a container that floods its resolver is not alone here. */
 const MAX_BATCHES_PER_TURN = 4;
-/** Longest datagram taken whole: requests have 512 bytes at most, replies rarely more than the 1232 or 4096 that clients allow. */
-const SLOT_BYTES = 4096;
-/** Replies that wait for the end of the batch; the longest one fits. */
-const ARENA_BYTES = 512 * 1024;
 /** Sends that follow from failed sends: three servers, and a word to the client. */
 const MAX_ROUNDS = 8;
 /** Bursts of queries wait here while something else has its turn: about 2000 of them. */
 const RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024;
-
-/** struct mmsghdr, struct iovec and struct sockaddr_in of the 64-bit ABIs. */
-const MMSGHDR_BYTES = 64;
-const IOVEC_BYTES = 16;
-const SOCKADDR_BYTES = 16;
 
 /** Told of what comes in. `bytes` may only be used during the call. */
 export interface DatagramHandler {
@@ -52,33 +58,6 @@ export interface DatagramHandler {
 /** Peer of a connected socket. */
 export const CONNECTED = 0;
 
-interface Native {
-  readonly socket: NativeFunction;
-  readonly bind: NativeFunction;
-  readonly connect: NativeFunction;
-  readonly setsockopt: NativeFunction;
-  readonly recvmmsg: NativeFunction;
-  readonly sendmmsg: NativeFunction;
-  readonly errno: () => number;
-  readonly receive: Vector;
-  readonly send: Vector;
-  /** Data of datagrams taken: a slot each. */
-  readonly slots: Buffer;
-  /** Data of datagrams to send. */
-  readonly arena: Buffer;
-  readonly arenaAddress: bigint;
-}
-
-/** An array of struct mmsghdr with what it points to. */
-interface Vector {
-  readonly address: bigint;
-  readonly headers: Buffer;
-  readonly iovecs: Buffer;
-  readonly names: Buffer;
-  readonly namesAddress: bigint;
-}
-
-let native: Native | undefined;
 let arenaUsed = 0;
 /** Sockets with something in the arena. */
 const unsent = new Set<DatagramSocket>();
@@ -86,29 +65,23 @@ const unsent = new Set<DatagramSocket>();
 let failures: (() => void)[] = [];
 
 export class DatagramSocket {
+  readonly #native = datagramMemory();
   readonly #fd: number;
-  readonly #socket: Socket;
+  readonly #poll: PollHandle;
   readonly #handler: DatagramHandler;
   /** What waits in the arena: offset, length and peer of each. */
   readonly #queue: number[] = [];
-  #batchesLeft = MAX_BATCHES_PER_TURN;
   #closed = false;
 
-  private constructor(fd: number, family: number, handler: DatagramHandler) {
+  private constructor(fd: number, handler: DatagramHandler) {
     this.#fd = fd;
     this.#handler = handler;
-    this.#socket = createSocket(family === AF_INET ? 'udp4' : 'udp6');
     try {
-      this.#socket.bind({ fd });
+      this.#poll = this.#native.poll(fd, this.#ready);
     } catch (error) {
       closeSync(fd);
       throw error;
     }
-    this.#socket.on('message', (bytes, { address, port }) => this.#readable(bytes, peerOf(address, port)));
-    this.#socket.on('error', (error) => {
-      handler.failed(error);
-      sendAll();
-    });
   }
 
   /**
@@ -136,7 +109,7 @@ export class DatagramSocket {
     at: SocketAddress,
     handler: DatagramHandler,
   ): DatagramSocket {
-    const libc = load();
+    const libc = datagramMemory();
     const sockaddr = sockaddrOf(at.address, at.port);
     const family = sockaddr.readUInt16LE(0);
     const open = () => libc.socket(family, SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
@@ -150,11 +123,15 @@ export class DatagramSocket {
       closeSync(fd);
       throw new KernelError(errno, `${call} udp ${at.address}:${at.port}`);
     }
-    return new DatagramSocket(fd, family, handler);
+    return new DatagramSocket(fd, handler);
   }
 
   get port(): number {
-    return this.#socket.address().port;
+    const sockaddr = Buffer.alloc(SOCKADDR_IN6_BYTES);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(sockaddr.length);
+    callLibc('getsockname', 'getsockname', this.#fd, sockaddr, length);
+    return sockaddr.readUInt16BE(2);
   }
 
   /** Sends what was written at the start of a room from `room`. It leaves at the end of the batch under way, or with `sendAll`. */
@@ -170,44 +147,49 @@ export class DatagramSocket {
     this.#closed = true;
     this.#queue.length = 0;
     unsent.delete(this);
-    this.#socket.close();
+    this.#poll.close();
+    closeSync(this.#fd);
   }
 
-  /** The first of a batch has come by `dgram`, whatever else has arrived is taken in one go. */
-  #readable(bytes: Buffer, peer: number): void {
-    this.#handler.received(bytes, 0, bytes.length, peer, false);
-    while (this.#mayTake() && this.#take() === BATCH);
+  /** What is left after some batches is reported again, after whoever else has something. */
+  #receive(): void {
+    for (let batches = 0; batches < MAX_BATCHES_PER_TURN && !this.#closed; batches++) if (this.#take() < BATCH) break;
     sendAll();
   }
 
-  /** libuv reports up to 32 datagrams in a turn, each of which leads here. */
-  #mayTake(): boolean {
-    if (this.#closed || this.#batchesLeft === 0) return false;
-    if (this.#batchesLeft === MAX_BATCHES_PER_TURN) {
+  /**
+   * Called by the event loop itself, not through Node: nobody would catch what is thrown, and promises settled here go on
+   * with the next thing that Node calls.
+   */
+  readonly #ready = (status: number): void => {
+    try {
+      this.#receive();
+      // An error, such as an ICMP answer, ends the watch. It is told by the next call on the socket, which was just made.
+      if (status !== 0 && !this.#closed) this.#poll.start(this.#ready);
+    } catch (error) {
       setImmediate(() => {
-        this.#batchesLeft = MAX_BATCHES_PER_TURN;
+        throw error;
       });
     }
-    this.#batchesLeft--;
-    return true;
-  }
+  };
 
   #take(): number {
-    const { recvmmsg, receive, slots } = load();
+    const { recvmmsg, errno, receive, slots } = this.#native;
     const { headers, names } = receive;
-    for (let i = 0; i < BATCH; i++) headers.writeUInt32LE(SOCKADDR_BYTES, i * MMSGHDR_BYTES + 8); // overwritten each time
     const count = recvmmsg(this.#fd, receive.address, BATCH, MSG_DONTWAIT, null);
     if (count < 0) {
-      const errno = load().errno();
-      if (errno !== EAGAIN) this.#handler.failed(new KernelError(errnoName(errno), 'recvmmsg'));
+      const code = errno();
+      if (code !== EAGAIN) this.#handler.failed(new KernelError(errnoName(code), 'recvmmsg'));
       return 0;
     }
+    // The kernel has put the length of the name there, which may be more than there is room.
+    for (let i = 0; i < count; i++) headers[i * MMSGHDR_WORDS + MSG_NAMELEN] = SOCKADDR_BYTES;
     for (let i = 0; i < count && !this.#closed; i++) {
-      const header = i * MMSGHDR_BYTES;
+      const header = i * MMSGHDR_WORDS;
       const name = i * SOCKADDR_BYTES;
       const start = i * SLOT_BYTES;
-      const length = headers.readUInt32LE(header + 56);
-      const isCut = (headers.readInt32LE(header + 48) & MSG_TRUNC) !== 0;
+      const length = headers[header + MSG_LEN] ?? 0;
+      const isCut = ((headers[header + MSG_FLAGS] ?? 0) & MSG_TRUNC) !== 0;
       const peer = names.readUInt32BE(name + 4) * 0x10000 + names.readUInt16BE(name + 2);
       this.#handler.received(slots, start, start + length, peer, isCut);
     }
@@ -216,12 +198,12 @@ export class DatagramSocket {
 
   /** Sends the queue. What the kernel does not take is lost, as datagrams are. */
   flush(): void {
+    const { sendmmsg, errno, send } = this.#native;
     const queue = this.#queue;
     let at = 0;
     while (at < queue.length) {
       const count = Math.min(BATCH, (queue.length - at) / 3);
       this.#fill(at, count);
-      const { sendmmsg, send, errno } = load();
       const sent = sendmmsg(this.#fd, send.address, count, MSG_DONTWAIT);
       if (sent < 0) {
         const error = new KernelError(errnoName(errno()), 'sendmmsg');
@@ -233,25 +215,24 @@ export class DatagramSocket {
   }
 
   #fill(at: number, count: number): void {
-    const { arenaAddress, send } = load();
+    const { arenaAddress, send } = this.#native;
     const { headers, iovecs, names, namesAddress } = send;
     for (let i = 0; i < count; i++) {
-      const [offset = 0, length = 0, peer = 0] = [
-        this.#queue[at + 3 * i],
-        this.#queue[at + 3 * i + 1],
-        this.#queue[at + 3 * i + 2],
-      ];
-      const header = i * MMSGHDR_BYTES;
+      const offset = this.#queue[at + 3 * i] ?? 0;
+      const peer = this.#queue[at + 3 * i + 2] ?? CONNECTED;
+      const header = i * MMSGHDR_WORDS;
       const name = i * SOCKADDR_BYTES;
-      const isConnected = peer === CONNECTED;
-      headers.writeBigUInt64LE(isConnected ? 0n : namesAddress + BigInt(name), header);
-      headers.writeUInt32LE(isConnected ? 0 : SOCKADDR_BYTES, header + 8);
-      if (!isConnected) {
+      if (peer === CONNECTED) {
+        setPointer(headers, header + MSG_NAME, 0);
+        headers[header + MSG_NAMELEN] = 0;
+      } else {
+        setPointer(headers, header + MSG_NAME, namesAddress + name);
+        headers[header + MSG_NAMELEN] = SOCKADDR_BYTES;
         names.writeUInt16BE(peer % 0x10000, name + 2);
         names.writeUInt32BE(Math.floor(peer / 0x10000), name + 4);
       }
-      iovecs.writeBigUInt64LE(arenaAddress + BigInt(offset), i * IOVEC_BYTES);
-      iovecs.writeUInt32LE(length, i * IOVEC_BYTES + 8);
+      setPointer(iovecs, i * IOVEC_WORDS + IOV_BASE, arenaAddress + offset);
+      iovecs[i * IOVEC_WORDS + IOV_LEN] = this.#queue[at + 3 * i + 1] ?? 0;
     }
   }
 }
@@ -259,7 +240,7 @@ export class DatagramSocket {
 /** Room for a datagram of up to `limit` bytes. The next call gives the same room again, unless it was sent. */
 export function sendRoom(limit: number): Room {
   if (arenaUsed + limit > ARENA_BYTES) flushAll();
-  return { out: load().arena, at: arenaUsed, limit };
+  return { out: datagramMemory().arena, at: arenaUsed, limit };
 }
 
 /** Sends whatever waits, on all sockets: called at the end of each batch and after anything sent outside of one. */
@@ -279,77 +260,14 @@ function flushAll(): void {
   arenaUsed = 0;
 }
 
-/** IPv4 address and port as one number (48 bits): no object for each datagram. */
-function peerOf(address: string, port: number): number {
-  const ip = ipBytes(address);
-  return ip?.length === 4 ? ip.readUInt32BE(0) * 0x10000 + port : CONNECTED;
-}
-
 /** struct sockaddr_in or sockaddr_in6 (netinet/in.h). */
 function sockaddrOf(address: string, port: number): Buffer {
   const ip = ipBytes(address);
   if (ip === undefined) throw new KernelError('EINVAL', `not a numeric address: ${address}`);
   const isV4 = ip.length === 4;
-  const sockaddr = Buffer.alloc(isV4 ? SOCKADDR_BYTES : 28);
+  const sockaddr = Buffer.alloc(isV4 ? SOCKADDR_BYTES : SOCKADDR_IN6_BYTES);
   sockaddr.writeUInt16LE(isV4 ? AF_INET : AF_INET6, 0);
   sockaddr.writeUInt16BE(port, 2);
   sockaddr.set(ip, isV4 ? 4 : 8);
   return sockaddr;
-}
-
-function load(): Native {
-  native ??= allocate();
-  return native;
-}
-
-interface Memory {
-  readonly alloc: (type: 'uint8_t', length: number) => bigint;
-  readonly view: (address: bigint, length: number) => ArrayBuffer;
-}
-
-function allocate(): Native {
-  const koffi = loadKoffi();
-  const libc = koffi.load(null);
-  const memory = koffi as unknown as Memory;
-  const block = (bytes: number) => {
-    const address = memory.alloc('uint8_t', bytes);
-    const buffer = Buffer.from(memory.view(address, bytes));
-    return { address, buffer: buffer.fill(0) };
-  };
-  const slots = block(BATCH * SLOT_BYTES);
-  const arena = block(ARENA_BYTES);
-  const vector = (): Vector => {
-    const [headers, iovecs, names] = [MMSGHDR_BYTES, IOVEC_BYTES, SOCKADDR_BYTES].map((bytes) => block(BATCH * bytes));
-    if (headers === undefined || iovecs === undefined || names === undefined) throw new RangeError('no memory');
-    for (let i = 0; i < BATCH; i++) {
-      const header = i * MMSGHDR_BYTES;
-      headers.buffer.writeBigUInt64LE(names.address + BigInt(i * SOCKADDR_BYTES), header); // msg_name
-      headers.buffer.writeBigUInt64LE(iovecs.address + BigInt(i * IOVEC_BYTES), header + 16); // msg_iov
-      headers.buffer.writeBigUInt64LE(1n, header + 24); // msg_iovlen
-      iovecs.buffer.writeBigUInt64LE(slots.address + BigInt(i * SLOT_BYTES), i * IOVEC_BYTES); // iov_base
-      iovecs.buffer.writeBigUInt64LE(BigInt(SLOT_BYTES), i * IOVEC_BYTES + 8); // iov_len
-      names.buffer.writeUInt16LE(AF_INET, i * SOCKADDR_BYTES);
-    }
-    return {
-      address: headers.address,
-      headers: headers.buffer,
-      iovecs: iovecs.buffer,
-      names: names.buffer,
-      namesAddress: names.address,
-    };
-  };
-  return {
-    socket: libc.func('int socket(int domain, int type, int protocol)'),
-    bind: libc.func('int bind(int fd, const void *address, unsigned int length)'),
-    connect: libc.func('int connect(int fd, const void *address, unsigned int length)'),
-    setsockopt: libc.func('int setsockopt(int fd, int level, int name, const void *value, unsigned int length)'),
-    recvmmsg: libc.func('int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout)'),
-    sendmmsg: libc.func('int sendmmsg(int fd, void *messages, unsigned int count, int flags)'),
-    errno: () => koffi.errno(),
-    receive: vector(),
-    send: vector(),
-    slots: slots.buffer,
-    arena: arena.buffer,
-    arenaAddress: arena.address,
-  };
 }

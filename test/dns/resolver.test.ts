@@ -150,7 +150,9 @@ describe('name servers of a container', () => {
       const QUESTIONS = MAX_IN_FLIGHT + 100;
       for (let id = 0; id < QUESTIONS; id++) {
         socket.send(request(`n${id}.example`, { id }), 53, '127.0.0.11');
-        if (id % 100 === 99) await eventually('they are taken', () => (dns.status().containers[0]?.waiting ?? 0) > id);
+        if (id % 100 !== 99) continue;
+        await eventually('they are taken', () => (dns.status().containers[0]?.waiting ?? 0) > id);
+        await eventually('the server has them', () => asked()[0] === Math.min(id + 1, MAX_IN_FLIGHT));
       }
       await eventually('all wait', () => dns.status().containers[0]?.waiting === QUESTIONS);
       expect(asked()[0]).toBe(MAX_IN_FLIGHT);
