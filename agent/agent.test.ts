@@ -176,6 +176,18 @@ describe('joining and leaving', () => {
     expect(engine.requests).not.toContain('/containers/create');
   });
 
+  it('a join that has come to nothing is told until the next one', async () => {
+    const { agent } = await running();
+    await eventually(() => engine.listening === 1, 'the engine is up');
+    const wrong = { ...request(), token: managers.ca.token('manager') };
+    await expect(agent.join(wrong, never)).rejects.toMatchObject({ code: 'manager-token' });
+    const [problem] = agent.view().problems;
+    expect(problem).toMatchObject({ code: 'join-failed', what: expect.stringContaining('netd is a worker only') });
+    expect(problem?.mend).toMatch(/^Use the token of `docker swarm join-token worker`.* Then "netd join" again\.$/);
+    await agent.join(request(), never);
+    expect(agent.view().cluster.joinError).toBe(null);
+  });
+
   it('leaving gives up a join under way', async () => {
     managers.caServices.faults = { pendingPolls: 1_000_000 };
     const { agent } = await running();
@@ -185,6 +197,7 @@ describe('joining and leaving', () => {
     await agent.leave({ force: false });
     expect(agent.view().cluster.state).toBe('not-joined');
     expect(await given).toMatchObject({ code: 'join-given-up' });
+    expect(agent.view().problems.map(({ code }) => code)).toContain('not-joined');
     await expect(agent.leave({ force: false })).rejects.toMatchObject({ code: 'not-joined' });
   });
 });

@@ -15,7 +15,7 @@ import { hostIsGoingDown } from '#agent/node/host-shutdown.ts';
 import { createJoinedNode, type JoinedNode } from '#agent/node/joined-node.ts';
 import { checkAddresses } from '#agent/node/local-address.ts';
 import { makeDirectory } from '#agent/node/make-directory.ts';
-import { busy, type Membership } from '#agent/node/membership.ts';
+import { afterFailedJoin, busy, GIVEN_UP, type Membership } from '#agent/node/membership.ts';
 import { networkQuestions } from '#agent/node/network-questions.ts';
 import { openPayloads } from '#agent/node/open-payloads.ts';
 import { createSessionFile, type SessionFile } from '#agent/node/session-file.ts';
@@ -83,7 +83,7 @@ export class Agent implements AgentControl {
     this.#stateFile = createStateFile(config.stateDir);
     this.#sessionFile = createSessionFile(config.runDir);
     this.#taskStore = createTaskStore(config.stateDir);
-    this.#membership = { kind: 'none', sinceMs: this.#startedMs };
+    this.#membership = { kind: 'none', sinceMs: this.#startedMs, joinError: null };
     this.network = networkQuestions(
       () => this.#openNetwork(),
       () => this.gossip(),
@@ -180,8 +180,8 @@ export class Agent implements AgentControl {
     });
   }
 
-  async leave({ force }: LeaveRequest): Promise<void> {
-    if (await this.#giveUpJoining()) return;
+  async leave({ force }: LeaveRequest): Promise<boolean> {
+    if (await this.#giveUpJoining()) return false;
     await this.#alone('leaving', async () => {
       const { node, life } = this.#joined();
       if (!force) await this.#requireEngine();
@@ -189,6 +189,7 @@ export class Agent implements AgentControl {
       await life.stop('this node leaves the swarm');
       await this.#forget(node, force);
     });
+    return true;
   }
 
   /** One change of the membership at a time: two joins would be two nodes. */
@@ -209,7 +210,7 @@ export class Agent implements AgentControl {
   async #giveUpJoining(): Promise<boolean> {
     if (this.#joining === undefined) return false;
     const { work, giveUp } = this.#joining;
-    giveUp.abort(new NetdError('join-given-up', 'the join was given up: this node was told to leave'));
+    giveUp.abort(new NetdError(GIVEN_UP, 'the join was given up: this node was told to leave'));
     return work.then(
       () => false,
       () => true,
@@ -240,7 +241,7 @@ export class Agent implements AgentControl {
       log.info({ nodeId, clusterId }, 'this node joined a swarm');
       return { nodeId, clusterId };
     } catch (error) {
-      this.#membership = { kind: 'none', sinceMs: clock.now() };
+      this.#membership = afterFailedJoin(error, clock.now());
       log.error({ error: errorText(error) }, 'the swarm could not be joined');
       throw error;
     }
@@ -326,7 +327,7 @@ export class Agent implements AgentControl {
     for (const rest of [this.#stateFile, this.#taskStore]) {
       await rest.wipe().catch((error: unknown) => log.warn({ error: errorText(error) }, 'state of the swarm is left'));
     }
-    this.#membership = { kind: 'none', sinceMs: clock.now() };
+    this.#membership = { kind: 'none', sinceMs: clock.now(), joinError: null };
     log.info({ nodeId: node.identity.current().nodeId }, 'this node has left the swarm');
   }
 

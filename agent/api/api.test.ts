@@ -8,9 +8,11 @@ import { NetdError } from '#base/errors.ts';
 import { silentLogger } from '#base/log.ts';
 import { createApiClient } from './client.ts';
 import type { AgentControl, JoinRequest } from './control.ts';
+import { statusDocument } from './documents.ts';
 import { NOT_JOINED, NOW_MS, READY, task } from './facts.fixture.ts';
 import { NO_NETWORKS } from './network-facts.ts';
 import { viewOf } from './problems.ts';
+import { statusSchema } from './schema.ts';
 import { type ApiServer, serveApi } from './server.ts';
 
 const TOKEN = `SWMTKN-1-${'a'.repeat(50)}-${'b'.repeat(25)}`;
@@ -97,6 +99,13 @@ describe('the local API', () => {
     const client = await serve({ view: () => viewOf(NOT_JOINED, NOW_MS) });
     expect((await client.status()).document).toMatchObject({ certificates: null, problems: [{ code: 'not-joined' }] });
     expect((await client.certs()).document.certificates).toBe(null);
+  });
+
+  it('understands an agent from before an upgrade', () => {
+    const { joinError: _, ...cluster } = NOT_JOINED.cluster;
+    const sent = JSON.parse(JSON.stringify(statusDocument(viewOf(NOT_JOINED, NOW_MS), new Date(NOW_MS).toISOString())));
+    const read = statusSchema.parse({ ...sent, cluster });
+    expect(read.cluster.joinError).toBe(null);
   });
 
   it('hands a join over as it was asked', async () => {

@@ -28,7 +28,7 @@ export interface AgentControl {
    *
    * @throws NetdError, among others `not-joined`.
    */
-  readonly leave: (request: LeaveRequest) => Promise<void>;
+  readonly leave: (request: LeaveRequest) => Promise<boolean>;
 }
 
 /** What can be asked of the overlay networks of this host. */

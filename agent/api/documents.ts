@@ -113,7 +113,8 @@ export interface JoinDocument extends JoinResult {
 /** `POST /v1/leave`. */
 export interface LeaveDocument {
   readonly schemaVersion: typeof SCHEMA_VERSION;
-  readonly left: true;
+  /** False when there was no swarm to leave, but a join under way, which was given up. */
+  readonly left: boolean;
 }
 
 /** What every route answers when it fails. */

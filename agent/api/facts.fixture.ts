@@ -25,6 +25,7 @@ export const CLUSTER: ClusterFact = {
   desiredRole: 'worker',
   labels: { zone: 'b' },
   joining: null,
+  joinError: null,
 };
 
 export const SESSION: SessionFact = {

@@ -1,4 +1,4 @@
-import type { AgentFacts, Problem } from './view.ts';
+import type { AgentFacts, IsoTime, JoinErrorFact, Problem } from './view.ts';
 
 /** A session may be lost and found again within this time without anybody having to look: half of the least grace of a manager. */
 const RECONNECT_GRACE_MS = 7_000;
@@ -21,6 +21,7 @@ function membership(facts: AgentFacts, nowMs: number): Problem[] {
   const { since } = cluster;
   switch (cluster.state) {
     case 'not-joined':
+      if (cluster.joinError !== null) return [joinFailed(cluster.joinError, since)];
       return [
         {
           severity: 'info',
@@ -59,6 +60,17 @@ function membership(facts: AgentFacts, nowMs: number): Problem[] {
     case 'ready':
       return [];
   }
+}
+
+/** The one who asked has stopped waiting, or closed the terminal. */
+function joinFailed({ error, mend }: JoinErrorFact, since: IsoTime): Problem {
+  return {
+    severity: 'error',
+    code: 'join-failed',
+    what: `this node is not part of a swarm, for the last join failed: ${error}`,
+    mend: `${mend === null ? '' : `${mend} `}Then "netd join" again.`,
+    since,
+  };
 }
 
 function joining({ cluster }: AgentFacts): Problem[] {

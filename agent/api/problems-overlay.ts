@@ -25,10 +25,13 @@ function driver({ networks, agent }: AgentFacts): Problem[] {
   return [problem('error', 'network-driver', driverProblem, mend)];
 }
 
+/** The words of an engine that has not met the driver since its start, and of one that has: 20.10, 26.1 and 28.5 alike. */
+const DRIVER_NOT_FOUND = /plugin "?netd"? not found|error looking up (network )?plugin netd|\/netd\.sock: connect: /i;
+
 /** The driver is served, and the engine looks somewhere else: only its refusals tell. */
 function driverNotFound({ tasks, networks }: AgentFacts): Problem[] {
   if (networks.driverProblem !== null) return [];
-  const told = tasks.find(({ err }) => /plugin "?netd"? not found|error looking up (network )?plugin netd/i.test(err));
+  const told = tasks.find(({ err }) => DRIVER_NOT_FOUND.test(err));
   if (told === undefined) return [];
   const what = `the engine does not find netd's network driver: ${told.err}`;
   return [

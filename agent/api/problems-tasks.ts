@@ -65,10 +65,30 @@ function failing({ service, count, last, since }: Latest): Problem {
     severity: 'warning',
     code: 'tasks-failing',
     what: `service ${service}: ${tasks} failed lately; ${shortTaskName(last)} ${outcome}: ${reason}`,
-    mend: `On a manager: "docker service ps --no-trunc ${service}", "docker service logs ${service}".`,
+    mend: failureMend(service, last),
     since,
   };
 }
+
+/** A task that was rejected never ran: its service has no logs of it, but the reason says what to change. */
+function failureMend(service: string, { state, err }: TaskFact): string {
+  if (state !== 'rejected')
+    return `On a manager: "docker service ps --no-trunc ${service}", "docker service logs ${service}".`;
+  const listed = `"docker service ps --no-trunc ${service}" on a manager has all of them.`;
+  const known = REJECTIONS.find(({ reason }) => reason.test(err));
+  return known === undefined ? `Change what the reason names; ${listed}` : `${known.mend} ${listed}`;
+}
+
+const REJECTIONS: readonly { readonly reason: RegExp; readonly mend: string }[] = [
+  {
+    reason: /^No such image/,
+    mend: 'Check the name, and that this host reaches the registry and may pull (--with-registry-auth); the log of the agent says why not.',
+  },
+  {
+    reason: /routing mesh/,
+    mend: 'Publish the port with mode=host, or keep the service off this node with a constraint.',
+  },
+];
 
 function slowly({ service, count, last, since }: Latest): Problem {
   const mend =

@@ -44,6 +44,11 @@ describe('problemsOf', () => {
       cluster({ state: 'joining', joining: { step: 'root-ca', attempt: 2, address: 'm:2377', lastError: 'refused' } }),
       ['warning join-failing'],
     ],
+    [
+      'a join that has come to nothing',
+      cluster({ state: 'not-joined', joinError: { error: 'a wrong token', mend: 'Take the right one.' } }),
+      ['error join-failed'],
+    ],
     ['a session just lost, without an error', lost(2 * SECOND, {}), []],
     ['a session just lost', lost(2 * SECOND, { lastError: 'stream ended' }), ['warning manager-unreachable']],
     ['a session lost for a while', lost(7 * SECOND, { lastError: 'refused' }), ['error manager-unreachable']],
@@ -196,3 +201,21 @@ describe('problemsOf', () => {
 function manyManagers(count: number): AgentFacts['managers'] {
   return Array.from({ length: count }, (_, i) => ({ nodeId: null, addr: `m${i}:2377`, weight: 1 }));
 }
+
+it.each([
+  ['failed', 'task: non-zero exit (3)', /"docker service logs service1"\.$/],
+  ['rejected', 'No such image: app:1', /^Check the name, and that this host reaches the registry/],
+  ['rejected', 'ports published through the routing mesh are not supported yet', /^Publish the port with mode=host/],
+  [
+    'rejected',
+    'invalid mount target',
+    /^Change what the reason names; "docker service ps --no-trunc service1" on a manager/,
+  ],
+] as const)('what is to be done about a task that %s: %s', (state, err, mend) => {
+  const [problem] = problemsOf(
+    { ...READY, tasks: [task(1, { state, err, service: 'service1', since: ago(MINUTE) })] },
+    NOW_MS,
+  );
+  expect(problem?.mend).toMatch(mend);
+  expect(/service logs/.test(problem?.mend ?? '')).toBe(state === 'failed');
+});

@@ -64,8 +64,8 @@ const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   },
   '/v1/leave': {
     POST: async (control, request) => {
-      await control.leave(parseBody(leaveRequestSchema, request.body));
-      return { schemaVersion: SCHEMA_VERSION, left: true };
+      const left = await control.leave(parseBody(leaveRequestSchema, request.body));
+      return { schemaVersion: SCHEMA_VERSION, left };
     },
   },
 };

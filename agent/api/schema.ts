@@ -61,6 +61,8 @@ const cluster = z.object({
   desiredRole: z.nullable(role),
   labels: texts,
   joining: z.nullable(joining),
+  // An agent that has not been restarted since an upgrade does not send it.
+  joinError: z._default(z.nullable(z.object({ error: text, mend: maybeText })), null),
 }) satisfies Schema<facts.ClusterFact>;
 
 const session = z.object({
@@ -204,7 +206,7 @@ export const joinedSchema = z.object({
   clusterId: text,
 }) satisfies Schema<documents.JoinDocument>;
 
-export const leftSchema = z.object({ schemaVersion, left: z.literal(true) }) satisfies Schema<documents.LeaveDocument>;
+export const leftSchema = z.object({ schemaVersion, left: z.boolean() }) satisfies Schema<documents.LeaveDocument>;
 
 export const errorSchema = z.object({
   schemaVersion,

@@ -89,6 +89,14 @@ export interface ClusterFact {
   readonly labels: Readonly<Record<string, string>>;
   /** How far a join has come; null when none is under way. */
   readonly joining: JoiningFact | null;
+  /** Why the last join came to nothing; null if it did not, or was given up, or something was joined since. */
+  readonly joinError: JoinErrorFact | null;
+}
+
+/** What `netd join` may not have been there to say: a join goes on when the command has stopped waiting. */
+export interface JoinErrorFact {
+  readonly error: string;
+  readonly mend: string | null;
 }
 
 export const JOIN_STEPS = ['root-ca', 'certificate', 'session'] as const;

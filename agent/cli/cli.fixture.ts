@@ -19,7 +19,7 @@ export class ScriptedAgent implements AgentControl {
   facts: AgentFacts = READY;
   onJoin: (request: JoinRequest, signal: AbortSignal) => Promise<{ nodeId: string; clusterId: string }> = () =>
     Promise.reject(new Error('not expected'));
-  onLeave: (request: LeaveRequest) => Promise<void> = () => Promise.reject(new Error('not expected'));
+  onLeave: (request: LeaveRequest) => Promise<boolean> = () => Promise.reject(new Error('not expected'));
   detail: GossipDetail = { peers: [], networks: [] };
   view = () => viewOf(this.facts, NOW_MS);
   gossip = () => this.detail;

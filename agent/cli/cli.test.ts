@@ -109,10 +109,18 @@ describe('netd leave', () => {
     const asked: LeaveRequest[] = [];
     agent.onLeave = async (request) => {
       asked.push(request);
+      return true;
     };
     expect(await netd(['leave'])).toEqual({ status: 0, out: 'Node left the swarm.\n', err: '' });
     expect(JSON.parse((await netd(['leave', '--force', '--json'])).out)).toEqual({ schemaVersion: 1, left: true });
     expect(asked).toEqual([{ force: false }, { force: true }]);
+  });
+
+  it('says so when all there was is a join under way', async () => {
+    const agent = await startAgent();
+    agent.onLeave = async () => false;
+    expect(await netd(['leave'])).toEqual({ status: 0, out: 'The join under way was given up.\n', err: '' });
+    expect(JSON.parse((await netd(['leave', '--json'])).out)).toEqual({ schemaVersion: 1, left: false });
   });
 
   it("passes the agent's refusal on", async () => {
@@ -170,7 +178,7 @@ describe('netd agent', () => {
       err: [
         `netd: unknown key "state_dir" in ${path}:1`,
         '  → Did you mean "state-dir"?',
-        'netd: bad value "nine" for --metrics-addr: "nine": the port is missing',
+        'netd: bad value "nine" for --metrics-addr: the port is missing',
         '  → Allowed: HOST:PORT, such as 127.0.0.1:9323, or nothing.',
         `netd: bad value "loud" for log-level in ${path}:2`,
         '  → Allowed: debug, info, warn or error.',

@@ -22,8 +22,9 @@ const COLUMNS = [
 /** `netd inspect dns`: who is served, from which networks, by which servers. */
 export function dnsScreen({ hostServers, containers }: DnsDocument, screen: Screen, all: boolean): string {
   const host = {
-    label: 'Host',
-    text: hostServers.length === 0 ? 'has no servers in its resolv.conf' : `asks ${hostServers.join(', ')}`,
+    label: 'This host',
+    text:
+      hostServers.length === 0 ? 'has no name servers in its resolv.conf' : `asks ${hostServers.join(', ')} for names`,
   };
   const head = rows([host], screen);
   if (containers.length === 0)

@@ -30,7 +30,10 @@ export function defineJoin(program: Command, context: CliContext): void {
     .command('join')
     .description('Make this node a worker of a swarm')
     .argument('<host:port...>', 'one or more managers (default port: 2377)')
-    .option('--token <token>', 'join token of the swarm; seen by everybody in the process list, unlike the two below')
+    .option(
+      '--token <token>',
+      'join token of the swarm; the process list shows it to everybody, other than --token-file and NETD_JOIN_TOKEN',
+    )
     .option('--token-file <file>', 'read the token from a file, or from standard input with "-" (env: NETD_JOIN_TOKEN)')
     .option(
       '--advertise-addr <ip|interface>',

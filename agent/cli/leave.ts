@@ -39,9 +39,9 @@ async function runLeave(context: CliContext, flags: LeaveFlags): Promise<ExitSta
   );
   try {
     // No limit of time: every task may take as long as its service allows.
-    const { raw } = await client.leave({ force: flags.force === true }, new AbortController().signal);
+    const { document, raw } = await client.leave({ force: flags.force === true }, new AbortController().signal);
     if (flags.json) printJson(context, raw);
-    else context.out('Node left the swarm.\n');
+    else context.out(document.left ? 'Node left the swarm.\n' : 'The join under way was given up.\n');
     return EXIT.ok;
   } finally {
     left.abort();

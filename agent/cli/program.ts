@@ -41,7 +41,7 @@ export function buildProgram(context: CliContext): Command {
 
 const HELP = `
 First steps:
-  systemctl start netd                                  # or: netd agent
+  systemctl enable --now netd                           # or: netd agent
   docker swarm join-token worker                        # on a manager
   netd join --token SWMTKN-1-… MANAGER:2377
   netd status
@@ -60,4 +60,5 @@ Environment:
 Exit status:
   0 fine, 1 error, 2 wrong usage, 3 degraded, 4 no agent answers
 
-"netd help COMMAND" explains a command; docs/ tells the rest.`;
+"netd help COMMAND" explains a command; the rest is in /usr/share/doc/netd,
+or docs/ of the sources.`;

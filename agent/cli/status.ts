@@ -20,8 +20,9 @@ export function defineStatus(program: Command, context: CliContext): void {
 
 const HELP = `
 Exit status:
-  0  the node is Ready and nothing is wrong
-  3  it is not Ready, or something is wrong with it
+  0  the node is Ready, and at most warnings are listed: of services that fail,
+     say, which is no fault of the node
+  3  it is not Ready, or an error is listed
   4  no agent answers
 
 Examples:

@@ -106,11 +106,16 @@ interface Issue {
 function badValue(given: Given, setting: Setting<unknown>, issues: readonly Issue[]): NetdError {
   const shown = JSON.stringify(given.value) ?? String(given.value);
   // Only our own checks know a reason worth reading; a wrong type says enough by what is allowed.
-  const reason = issues[0]?.code === 'custom' ? `: ${issues[0].message}` : '';
+  const reason = issues[0]?.code === 'custom' ? `: ${withoutValue(issues[0].message, shown)}` : '';
   const guess = typeof given.value === 'string' ? didYouMean(given.value, setting.choices) : '';
   return new NetdError('bad-config', `bad value ${shown} for ${given.where}${reason}`, {
     mend: `Allowed: ${setting.allowed}${guess}.`,
   });
+}
+
+/** A reason that quotes the value first need not do so again. */
+function withoutValue(reason: string, shown: string): string {
+  return reason.startsWith(`${shown}: `) ? reason.slice(shown.length + 2) : reason;
 }
 
 function unknownKeys({ file }: Sources): NetdError[] {

@@ -86,6 +86,7 @@ function clusterFact(membership: Membership, node: JoinedNode | undefined): Clus
     desiredRole: spec ? (spec.desiredRole === NodeRole.MANAGER ? 'manager' : 'worker') : null,
     labels: { ...spec?.annotations?.labels },
     joining: membership.kind === 'joining' ? membership.progress : null,
+    joinError: membership.kind === 'none' ? membership.joinError : null,
   };
 }
 
