@@ -28,11 +28,11 @@ const STEADY_MS = 200_000;
 export const PARTS: ReadonlyMap<string, Part> = new Map([
   [
     'anti-entropy',
-    { about: `${EVENTS} events among ${SMALL_CLUSTER} nodes, simulated`, limitSec: 120, measure: antiEntropy },
+    { about: `${EVENTS} events among ${SMALL_CLUSTER} nodes, simulated`, limitSec: 150, measure: antiEntropy },
   ],
-  ['spread', { about: `${LARGE_CLUSTER} nodes and ${LOSS * 100} % loss, simulated`, limitSec: 90, measure: spread }],
-  ['apply', { about: 'decoding and applying rows', limitSec: 30, measure: apply }],
-  ['scale', { about: 'one node among 5,000 with 100,000 rows, over real sockets', limitSec: 360, measure: scale }],
+  ['spread', { about: `${LARGE_CLUSTER} nodes and ${LOSS * 100} % loss, simulated`, limitSec: 120, measure: spread }],
+  ['apply', { about: 'decoding and applying rows', limitSec: 60, measure: apply }],
+  ['scale', { about: 'one node among 5,000 with 100,000 rows, over real sockets', limitSec: 270, measure: scale }],
 ]);
 
 async function antiEntropy(progress: Progress): Promise<readonly Figure[]> {
