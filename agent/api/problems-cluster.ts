@@ -109,7 +109,7 @@ function unreachable(facts: AgentFacts, nowMs: number): Problem[] {
       what: `no session with a manager: ${session.lastError ?? 'none has answered yet'}`,
       mend:
         named.length > 0
-          ? `Check the way from here to ${named.join(', ')}${more}. Tasks go on running, and the agent goes on trying.`
+          ? `Check that the managers run, and the way from here to ${named.join(', ')}${more}. Tasks go on running, and the agent goes on trying.`
           : 'No manager is known any more: "netd leave", then "netd join".',
       since: cluster.since,
     },

@@ -108,7 +108,7 @@ async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOp
   const { kind, reference, auth, authUnreadable } = plan.pull;
   const fields = { task: task.id, image: plan.image };
   if (options.preferOfflineImage) {
-    log.debug(fields, 'image is not pulled: the environment of netd asks for local ones');
+    log.info(fields, 'image is not pulled: DOCKER_SERVICE_PREFER_OFFLINE_IMAGE is set');
     return;
   }
   if (kind === 'if-absent' && (await engine.hasImage(reference))) return;
