@@ -11,7 +11,7 @@ const LONG = ['test/fuzz/fuzz.test.ts', 'test/sim/sim.test.ts'];
  * runs side by side, in this order, and what is not never does. Two rules divide them:
  *
  * - The first of a round has up to forty engines, of all versions at once. Another such file beside it would want more cores
- *   than there are, and more inotify instances than Linux gives root (128; an engine takes two).
+ *   than there are, and more inotify instances than Linux gives root (128; an engine takes one or two).
  * - Files that hold netd to times or count lost packets stand beside those that mostly wait.
  *
  * The first of a round takes longer than all others together, so that these decide nothing. Files named nowhere come last.
