@@ -160,7 +160,7 @@ export class BulkSyncs {
     for (const network of networks) if (!theirs?.has(network)) noteSign(state, peer.name, network);
     // Rows of whoever is not known to be there were dropped.
     const exchanged = networks.filter((network) => theirs?.has(network));
-    peer.asked = { networks: exchanged, atMs: state.io.nowMs };
+    peer.synced = { networks: exchanged, atMs: state.io.nowMs };
     for (const network of exchanged) {
       const own = state.own.get(network);
       if (own !== undefined) own.askedAtMs = state.io.nowMs;
@@ -304,6 +304,9 @@ export class BulkSyncs {
   #answered(peer: string): void {
     const list = this.#awaited.get(peer) ?? [];
     this.#awaited.delete(peer);
+    const known = this.#state.peers.get(peer);
+    const networks = [...new Set(list.flatMap(({ transfer }) => [...transfer.networks]))];
+    if (known !== undefined && list.length > 0) known.synced = { networks, atMs: this.#state.io.nowMs };
     for (const { transfer, timer } of list) {
       timer.cancel();
       this.#holding.delete(transfer);

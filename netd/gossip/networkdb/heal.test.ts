@@ -116,12 +116,21 @@ describe('failures and healing', () => {
       stage.user(1, joinNetwork(1, NET, 2n));
       stage.request(bulkSync(1, [], { unsolicited: true }));
     }
-    stage.run(1500);
+    stage.run(2500);
     const requests = stage.streams.filter((stream) => {
       const envelope = bulkOf(stream);
       return stream.to.ip === peerOf(1).address.ip && envelope && decodeBulkSync(envelope.data).unsolicited;
     });
     expect(requests).toHaveLength(times);
+  });
+
+  test('an attachment that a push/pull tells again, under a newer time, is followed by nothing', () => {
+    const stage = attached(2);
+    stage.streams.length = 0;
+    const attachment = { network: NET, time: 9n, node: peerOf(2).name, leaving: false };
+    stage.request(pushPull(1, [entryOf(1), entryOf(2)], [attachment]));
+    stage.run(2500);
+    expect(stage.streams.filter((stream) => bulkOf(stream) !== undefined)).toEqual([]);
   });
 
   test('an attachment that only a push/pull tells of is followed by a bulk sync, for the rows that were dropped', () => {

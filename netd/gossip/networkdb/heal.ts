@@ -15,7 +15,9 @@ const MAX_REDIAL_MS = 30_000;
 /** Bootstrap peers are looked for once a minute, or as soon as we are quite alone. */
 const REJOIN_INTERVAL_MS = 60_000;
 const ALONE_REJOIN_INTERVAL_MS = 10_000;
-/** A returned node is asked what it has within this time, not by everybody at once. */
+/** A returned node is asked what it has after this long: one of the reference that had given us up asks us at once. */
+const RETURN_WAIT_MS = 1000;
+/** And within this time after that, not by everybody at once. */
 const RETURN_SPREAD_MS = 1000;
 
 export class Healing {
@@ -53,7 +55,7 @@ export class Healing {
     // Where one comes back, a partition may have healed: the others are worth a dial now.
     for (const other of peers.values()) if (other.status === 'failed') other.nextDialMs = io.nowMs;
     const sinceMs = io.nowMs;
-    io.timers.at(sinceMs + io.random() * RETURN_SPREAD_MS, () => {
+    io.timers.at(sinceMs + RETURN_WAIT_MS + io.random() * RETURN_SPREAD_MS, () => {
       if (peer.status !== 'active') return;
       this.#exchange(peer.address, false, (result) => {
         if (result.ok) this.#syncWith(peer, sinceMs);
@@ -126,15 +128,15 @@ export class Healing {
     });
   }
 
-  /** Exchanges all rows with that peer, but for networks whose rows it has asked for itself since then. */
+  /** Exchanges all rows with that peer, but for networks whose rows have gone both ways since then. */
   #syncWith(peer: Peer, sinceMs: number): void {
     if (peer.status !== 'active') return;
     const theirs = this.#state.attachments.get(peer.name);
-    const { asked } = peer;
-    const hasAsked = (network: string) =>
-      asked !== undefined && asked.atMs >= sinceMs && asked.networks.includes(network);
+    const { synced } = peer;
+    const isSynced = (network: string) =>
+      synced !== undefined && synced.atMs >= sinceMs && synced.networks.includes(network);
     const shared = [...this.#state.own.keys()].filter(
-      (network) => theirs?.get(network)?.leaving === false && !hasAsked(network),
+      (network) => theirs?.get(network)?.leaving === false && !isSynced(network),
     );
     if (shared.length > 0) this.#bulk.request(peer.name, shared, () => undefined);
   }

@@ -38,7 +38,7 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
     status: 'active',
     time: 0n,
     forgetAtMs: Number.POSITIVE_INFINITY,
-    asked: undefined,
+    synced: undefined,
     dials: 0,
     nextDialMs: 0,
     displacedBy: undefined,

@@ -11,8 +11,8 @@ export interface Peer {
   time: LamportTime;
   /** When a failed or left node is forgotten. */
   forgetAtMs: number;
-  /** Networks of which it last asked us for the rows, giving us its own, and when. */
-  asked: { readonly networks: readonly string[]; readonly atMs: number } | undefined;
+  /** Networks whose rows last went both ways between it and us, and when. */
+  synced: { readonly networks: readonly string[]; readonly atMs: number } | undefined;
   /** Attempts to reach it since it failed, and when the next one is due. */
   dials: number;
   nextDialMs: number;

@@ -39,6 +39,12 @@ describe('nodes that have not heard that we are there', () => {
     expect(askedWithin(stage, 10_000)).toEqual([]);
   });
 
+  test('one that says its attachment again under a newer time is not', () => {
+    const stage = withTwo();
+    stage.user(1, joinNetwork(1, NET, 9n));
+    expect(askedWithin(stage, 10_000)).toEqual([]);
+  });
+
   test('one whose question was about another network is', () => {
     const stage = withTwo();
     stage.input({ kind: 'attach', network: 'network2' });
