@@ -9,9 +9,13 @@ import type { PartReport } from './run-part.ts';
  * The gossip's promises, each with its bound. Every part is a process of its own with a limit: one that fails or does not
  * end is a figure that says so, and the others are measured all the same.
  */
-export async function gossipFigures(progress: (text: string) => void): Promise<readonly Figure[]> {
+export async function gossipFigures(
+  progress: (text: string) => void,
+  wanted: readonly string[] = [...PARTS.keys()],
+): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
   for (const [name, part] of PARTS) {
+    if (!wanted.includes(name)) continue;
     const measured = await measure(name, part, (text) => progress(`gossip: ${part.about}: ${text}`));
     for (const figure of measured) progress(figureLine(figure).trimEnd());
     figures.push(...measured);
@@ -48,7 +52,9 @@ async function measure(name: string, part: Part, progress: (text: string) => voi
   }
 }
 
+// By hand: `node test/bench/gossip/figures.ts scale` measures one part alone.
 if (import.meta.main) {
-  const figures = await gossipFigures((text) => console.error(text));
+  const wanted = process.argv.slice(2);
+  const figures = await gossipFigures((text) => console.error(text), wanted.length > 0 ? wanted : undefined);
   for (const figure of figures) console.log(figureLine(figure));
 }
