@@ -1,107 +1,92 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { type Figure, quantile } from '#test/bench/figures.ts';
-import { createBed } from '#test/hosts/bed.ts';
-import type { EngineName } from '#test/hosts/engine-roots.ts';
-import type { Host } from '#test/hosts/host.ts';
-import { BUSYBOX } from '#test/hosts/image.ts';
-import { latencies, mostQueries } from './dnsperf.ts';
+import { type Figure, quantile } from '../figures.ts';
+import { paired } from '../overlay/paired.ts';
+import { cpuSeconds } from '../process-facts.ts';
+import { latenciesAt, latenciesAtMost, mostQueries } from './dnsperf.ts';
+import { type DnsStage, OUTSIDE, SERVICE, type Side, setDnsStage } from './stage.ts';
 
 /** Of each measurement: the sides take turns, so that both see the same machine. */
-const ROUNDS = 5;
-const SECONDS = 3;
-
-/** `steady`: questions a second while the time of each answer is taken, about a fifth of what Docker's resolver can do. */
-const KINDS = [
-  { what: 'service names', name: 'web', steady: 10_000 },
-  { what: 'forwarded names', name: 'www.example.com', steady: 3000 },
-] as const;
-const UPSTREAM = join(import.meta.dirname, 'upstream.fixture.ts');
-const RESOLVER = join(import.meta.dirname, '../../dns/resolver.fixture.ts');
-
-type Side = 'ours' | 'docker';
+const ROUNDS = 8;
+const SECONDS = 2;
 
 /**
- * netd's resolver and Docker's own, asked by dnsperf from inside two containers of the same engine and network: the most queries per
- * second, and the 99th percentile at the same steady load. Both forward to the same server on the host.
+ * Loads at which the time of each answer is taken, as parts of what Docker's resolver answered at most in the same round: both
+ * keep up, so that both are asked as much.
  */
-export async function measureDns(progress: (text: string) => void, engine?: EngineName): Promise<readonly Figure[]> {
-  await using bed = await createBed(engine === undefined ? {} : { engine });
-  const host = await bed.host('dns');
-  await host.engine.start();
-  await host.engine.load();
-  const namespaces = await containers(host);
-  const upstream = await startFixture(
-    ['nsenter', `--net=/proc/${host.pid}/ns/net`, process.execPath, UPSTREAM],
-    host.address,
-  );
-  const resolver = await startFixture([process.execPath, RESOLVER], namespaces.ours, host.address);
-  try {
-    const figures: Figure[] = [];
-    for (const kind of KINDS) figures.push(...(await compare(kind, namespaces, progress)));
-    return figures;
-  } finally {
-    resolver.kill();
-    upstream.kill();
-  }
+const STEADY = [0.2, 0.6] as const;
+
+const KINDS = [
+  { what: 'service names', name: SERVICE },
+  { what: 'forwarded names', name: OUTSIDE },
+] as const;
+
+type Progress = (text: string) => void;
+type Samples = Readonly<Record<Side, number[]>>;
+
+/**
+ * The resolvers of a netd worker and a Docker worker of one swarm, asked by dnsperf from inside a container: the most queries per
+ * second, the CPU time each takes of the daemon, and how long answers take, at the same steady load and when as many come as can.
+ */
+export async function measureDns(progress: Progress): Promise<readonly Figure[]> {
+  progress('a manager, a netd worker and a Docker worker are being started');
+  await using stage = await setDnsStage();
+  const figures: Figure[] = [];
+  for (const kind of KINDS) figures.push(...(await compare(kind, stage, progress)));
+  return figures;
 }
 
 async function compare(
-  { what, name, steady }: (typeof KINDS)[number],
-  namespaces: Readonly<Record<Side, string>>,
-  progress: (text: string) => void,
+  { what, name }: (typeof KINDS)[number],
+  { resolvers }: DnsStage,
+  progress: Progress,
 ): Promise<readonly Figure[]> {
-  const most = { ours: [] as number[], docker: [] as number[] };
-  const p99 = { ours: [] as number[], docker: [] as number[] };
+  const most = samples();
+  const cpuUs = samples();
+  const flood = { p50: samples(), p99: samples() };
+  const steady = STEADY.map((part) => ({ part, p50: samples(), p99: samples() }));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const side of round % 2 === 0 ? (['ours', 'docker'] as const) : (['docker', 'ours'] as const)) {
-      progress(`DNS, ${what}: round ${round + 1} of ${ROUNDS}, ${side}`);
-      const load = { namespace: namespaces[side], name, seconds: SECONDS };
-      most[side].push(await mostQueries(load));
-      p99[side].push(quantile(await latencies(load, steady), 0.99));
+    const sides = round % 2 === 0 ? (['ours', 'docker'] as const) : (['docker', 'ours'] as const);
+    const loads = sides.map((side) => ({
+      side,
+      load: { namespace: resolvers[side].namespace, name, seconds: SECONDS },
+    }));
+    progress(`DNS, ${what}: round ${round + 1} of ${ROUNDS}`);
+    for (const { side, load } of loads) {
+      const before = cpuSeconds(resolvers[side].pid);
+      const perSecond = await mostQueries(load);
+      most[side].push(perSecond);
+      cpuUs[side].push(((cpuSeconds(resolvers[side].pid) - before) / (perSecond * SECONDS)) * 1e6);
+    }
+    for (const { side, load } of loads) take(flood, side, await latenciesAtMost(load));
+    for (const at of steady) {
+      const perSecond = Math.max(1, Math.round(at.part * (most.docker[round] ?? 0)));
+      for (const { side, load } of loads) take(at, side, await latenciesAt(load, perSecond));
     }
   }
-  const median = (samples: readonly number[]) => quantile(samples, 0.5);
-  const [ours, theirs] = [median(most.ours), median(most.docker)];
-  const [ourP99, theirP99] = [median(p99.ours), median(p99.docker)];
+  const inMs = (ms: number) => `${ms.toFixed(2)} ms`;
+  const times = (kind: string, { p50, p99 }: { readonly p50: Samples; readonly p99: Samples }) => [
+    paired({ name: `DNS p50 ${kind}, ${what}`, ...p50, show: inMs }),
+    paired({ name: `DNS p99 ${kind}, ${what}`, ...p99, show: inMs }),
+  ];
+  const show = (perSecond: number) => perSecond.toFixed(0);
   return [
-    {
-      // Docker's over netd's, so that less is better as in every figure: 1.5 times as many is 0.67.
-      name: `DNS queries per second, ${what}`,
-      value: theirs / ours,
-      unit: 'times',
-      bound: 0.67,
-      detail: `${ours.toFixed(0)} against ${theirs.toFixed(0)} of Docker: ${(ours / theirs).toFixed(2)} times as many`,
-    },
-    {
-      name: `DNS p99 at ${steady} queries a second, ${what}`,
-      value: ourP99 / theirP99,
-      unit: 'times',
-      bound: 1,
-      detail: `${ourP99.toFixed(2)} ms against ${theirP99.toFixed(2)} ms`,
-    },
+    // Docker's over netd's, so that less is better as in every figure: 1.5 times as many is 0.67.
+    paired({ name: `DNS queries per second, ${what}`, ...most, isMoreBetter: true, bound: 0.67, show }),
+    paired({ name: `DNS CPU time per query, ${what}`, ...cpuUs, show: (us) => `${us.toFixed(1)} µs` }),
+    ...steady.flatMap((at) => times(`at ${at.part * 100} % of Docker's most`, at)),
+    paired({ name: `DNS p99 at the most of each, ${what}`, ...flood.p99, show: inMs }),
   ];
 }
 
-/** Two containers that ask, on a network where `web` is a name. */
-async function containers(host: Host): Promise<Readonly<Record<Side, string>>> {
-  await host.docker('network', 'create', 'bench');
-  const run = ['run', '--detach', '--network', 'bench'];
-  await host.docker(...run, '--network-alias', 'web', BUSYBOX, 'sleep', '100000');
-  const namespace = async (name: string) => {
-    await host.docker(...run, '--name', name, '--dns', host.address, BUSYBOX, 'sleep', '100000');
-    const key = await host.docker('inspect', '--format', '{{.NetworkSettings.SandboxKey}}', name);
-    return host.path(key.replace('/var/run', '/run'));
-  };
-  return { ours: await namespace('ours'), docker: await namespace('docker') };
+function samples(): Samples {
+  return { ours: [], docker: [] };
 }
 
-async function startFixture(argv: readonly string[], ...args: readonly string[]): Promise<{ kill: () => void }> {
-  const [file = '', ...rest] = [...argv, ...args];
-  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ready = once(child.stdout, 'data').then(() => true);
-  const ended = once(child, 'exit').then(() => false);
-  if (!(await Promise.race([ready, ended]))) throw new Error(`${argv.join(' ')} ended before it was ready`);
-  return { kill: () => child.kill('SIGKILL') };
+function take({ p50, p99 }: { readonly p50: Samples; readonly p99: Samples }, side: Side, ms: readonly number[]): void {
+  p50[side].push(quantile(ms, 0.5));
+  p99[side].push(quantile(ms, 0.99));
+}
+
+if (import.meta.main) {
+  const { figureLine } = await import('../figures.ts');
+  for (const figure of await measureDns((text) => console.error(text))) console.log(figureLine(figure));
 }
