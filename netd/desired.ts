@@ -64,6 +64,8 @@ export interface ContainerResolver {
   readonly options: readonly string[];
   /** It is also on a network of the engine that leads outside, whatever its overlay networks say. */
   readonly leadsOutside: boolean;
+  /** It is on a network of the engine's own where containers have names: the engine's resolver knows those. */
+  readonly engineNames?: boolean;
 }
 
 /** What others may resolve and send to (spec dataplane §4.7). */

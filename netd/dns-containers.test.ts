@@ -70,6 +70,13 @@ it('has the servers and options the container was given', () => {
   ]);
 });
 
+it('has the resolver of the engine asked where that knows names', () => {
+  const resolver = { servers: [], options: [], leadsOutside: false, engineNames: true };
+  expect(dnsContainers([endpoint('n1', '/ns/a')], wish([network('n1')], resolver))).toMatchObject([
+    { engineNames: true },
+  ]);
+});
+
 it('says nothing of a container on networks nobody wants', () => {
   expect(dnsContainers([endpoint('n9', '/ns/a')], wish([network('n1')]))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import type { DesiredNetworks } from './desired.ts';
+import type { ContainerResolver, DesiredNetworks } from './desired.ts';
 import type { ContainerDns } from './dns/container.ts';
 import type { SearchedNetwork } from './dns/search.ts';
 import type { LocalEndpoint } from './overlay/endpoint.ts';
@@ -20,7 +20,7 @@ export function dnsContainers(endpoints: readonly LocalEndpoint[], desired: Desi
     });
     // A network nobody wants any more says nothing of the container: better no word than a wrong one.
     if (searched.length === 0) return [];
-    const { servers, options, leadsOutside } = resolverOf(own, desired);
+    const { servers, options, leadsOutside, engineNames = false } = resolverOf(own, desired);
     return [
       {
         sandboxKey,
@@ -28,13 +28,14 @@ export function dnsContainers(endpoints: readonly LocalEndpoint[], desired: Desi
         servers: servers.length > 0 ? { kind: 'explicit', addresses: servers } : { kind: 'host' },
         options: options.length > 0 ? options : undefined,
         internalOnly: !leadsOutside && searched.every(({ internal }) => internal),
+        ...(engineNames && { engineNames }),
       } satisfies ContainerDns,
     ];
   });
 }
 
 /** All attachments of a container tell the same of it. */
-function resolverOf(own: readonly LocalEndpoint[], desired: DesiredNetworks) {
+function resolverOf(own: readonly LocalEndpoint[], desired: DesiredNetworks): ContainerResolver {
   const none = { servers: [], options: [], leadsOutside: false };
   const places = own.map((endpoint) => placeOf(endpoint, desired));
   return places.find((place) => place?.resolver !== undefined)?.resolver ?? none;

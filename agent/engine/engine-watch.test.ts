@@ -41,7 +41,7 @@ afterEach(async () => {
 const start = () => {
   watch = createEngineWatch({
     engine,
-    onEvent: ({ action, containerId }) => told.push(`${action} ${containerId}`),
+    onEvent: ({ action, subjectId }) => told.push(`${action} ${subjectId}`),
     onUp: () => told.push(`up, ${server.listening} listening`),
     onChange: () => told.push(watch.state().kind),
     clock,

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { EngineError, EngineUnreachable, isNotFound } from './engine-error.ts';
 import { createEngineHttp } from './engine-http.ts';
-import { type EngineEvent, parseEvents } from './events.ts';
+import { type EngineEvent, NETWORK_EVENTS, parseEvents } from './events.ts';
 import { createGate } from './gate.ts';
 
 /**
@@ -18,7 +18,7 @@ export interface Engine {
   readonly info: (signal?: AbortSignal) => Promise<EngineInfo>;
   /** Managed (v2) plugins that are enabled. */
   readonly plugins: (signal?: AbortSignal) => Promise<readonly Docker.PluginInfo[]>;
-  /** Resolves once the engine listens for us: container events from then on; they end when the engine goes away. */
+  /** Resolves once the engine listens for us: events of containers, and of networks they come to or leave, from then on; they end when the engine goes away. */
   readonly events: (signal: AbortSignal) => Promise<AsyncIterable<EngineEvent>>;
 
   readonly createContainer: (name: string, body: object) => Promise<{ readonly id: string }>;
@@ -129,7 +129,7 @@ export function createEngine(address: string): Engine {
       return ((plugins ?? []) as readonly Docker.PluginInfo[]).filter((plugin) => plugin.Enabled === true);
     },
     events: async (signal) => {
-      const filters = JSON.stringify({ type: ['container'], event: TASK_EVENTS });
+      const filters = JSON.stringify({ type: ['container', 'network'], event: [...TASK_EVENTS, ...NETWORK_EVENTS] });
       return readEvents(address, await http.stream('GET', '/events', { query: { filters }, signal }), signal);
     },
     createContainer: async (name, body) => {

@@ -22,12 +22,12 @@ describe('parseEvents', () => {
   it('reads the same events whatever the chunks', async () => {
     const event = fc.record({
       action: fc.constantFrom('start', 'die', 'health_status: healthy'),
-      containerId: fc.string({ minLength: 1 }),
+      subjectId: fc.string({ minLength: 1 }),
       attributes: fc.dictionary(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'grapheme' })),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 8 }), fc.array(fc.nat(2000)), async (events, cuts) => {
-        const text = events.map(({ action, containerId, attributes }) => `${line(action, containerId, attributes)}\n`);
+        const text = events.map(({ action, subjectId, attributes }) => `${line(action, subjectId, attributes)}\n`);
         const bytes = Buffer.from(text.join(''));
         const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length];
         const chunks = edges.slice(1).map((edge, i) => bytes.subarray(edges[i], edge));
@@ -39,7 +39,7 @@ describe('parseEvents', () => {
 
   it('passes over lines that are no events, and one that has no end', async () => {
     const text = `{}\n\nnonsense\n"start"\n5\nnull\n${line('die', 'c1')}\n{"Action":"start"}\n${line('start', 'c2')}`;
-    expect((await collect([Buffer.from(text)])).map(({ containerId }) => containerId)).toEqual(['c1']);
+    expect((await collect([Buffer.from(text)])).map(({ subjectId }) => subjectId)).toEqual(['c1']);
   });
 
   it('does not fill the memory with one that never ends', async () => {
@@ -53,13 +53,13 @@ describe('parseEvent', () => {
     [
       'an event',
       line('die', 'c', { exitCode: '3' }),
-      { action: 'die', containerId: 'c', attributes: { exitCode: '3' } },
+      { action: 'die', subjectId: 'c', attributes: { exitCode: '3' } },
     ],
-    ['no attributes', line('die', 'c'), { action: 'die', containerId: 'c', attributes: {} }],
+    ['no attributes', line('die', 'c'), { action: 'die', subjectId: 'c', attributes: {} }],
     [
       'attributes of null',
       '{"Action":"die","Actor":{"ID":"c","Attributes":null}}',
-      { action: 'die', containerId: 'c', attributes: {} },
+      { action: 'die', subjectId: 'c', attributes: {} },
     ],
     ['no actor', '{"Action":"die"}', undefined],
     ['an actor of null', '{"Action":"die","Actor":null}', undefined],

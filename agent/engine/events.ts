@@ -1,10 +1,14 @@
 import type { Readable } from 'node:stream';
 
-/** What happened to a container, as `GET /events` tells it. */
+/** Events of networks: a container, which their attribute `container` names, has come or is going. */
+export const NETWORK_EVENTS: readonly string[] = ['connect', 'disconnect'];
+
+/** What happened to a container, or to a network, as `GET /events` tells it. */
 export interface EngineEvent {
-  /** `start`, `die`, `oom`, `destroy`, `health_status: healthy`, … */
+  /** `start`, `die`, `oom`, `destroy`, `health_status: healthy`, …; one of NETWORK_EVENTS. */
   readonly action: string;
-  readonly containerId: string;
+  /** Of the container, or of the network. */
+  readonly subjectId: string;
   /** The container's labels, plus `name`, `image`, `exitCode`, … */
   readonly attributes: { readonly [key: string]: string };
 }
@@ -39,5 +43,5 @@ export function parseEvent(line: string): EngineEvent | undefined {
     Actor?: { ID?: unknown; Attributes?: Record<string, string> } | null;
   } | null;
   if (typeof event?.Action !== 'string' || typeof event.Actor?.ID !== 'string') return undefined;
-  return { action: event.Action, containerId: event.Actor.ID, attributes: event.Actor.Attributes ?? {} };
+  return { action: event.Action, subjectId: event.Actor.ID, attributes: event.Actor.Attributes ?? {} };
 }

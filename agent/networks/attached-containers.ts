@@ -2,14 +2,24 @@ import type { ContainerInspect, Engine } from '#agent/engine/engine.ts';
 import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import { createReconciler } from '#base/reconciler.ts';
+import { NETD_DRIVER } from '#netd/driver/options.ts';
 import type { Task } from '#proto/gen/swarmkit/types_pb.js';
-import type { AttachedContainer } from './desired-networks.ts';
+import { type AttachedContainer, hasNames } from './desired-networks.ts';
 
 /** Finds out which containers the endpoints of attachment tasks belong to: the engine tells its drivers no names. */
 export interface AttachedContainers {
   readonly find: (task: Task, endpointId: string) => void;
   readonly forget: (taskId: string) => void;
+  /** What is known of this container, or of all, may have changed: it is looked at again. */
+  readonly look: (containerId?: string) => void;
   readonly close: () => Promise<void>;
+}
+
+interface Place {
+  readonly network: string;
+  readonly endpointId: string;
+  /** Once it is found. */
+  containerId?: string | undefined;
 }
 
 /** The engine shows an endpoint on a container a moment after the driver has made it. */
@@ -21,14 +31,22 @@ export function createAttachedContainers(
   found: (taskId: string, container: AttachedContainer) => void,
   log: Logger,
 ): AttachedContainers {
-  const wanted = new Map<string, { readonly network: string; readonly endpointId: string }>();
+  const places = new Map<string, Place>();
+  const wanted = new Set<string>();
   const reconciler = createReconciler({
     pass: async (taskId) => {
-      const place = wanted.get(taskId);
-      if (place === undefined) return;
-      const container = await attachedContainer(engine, place.network, place.endpointId);
-      if (container === undefined) throw new Error(`no container has endpoint ${place.endpointId} yet`);
-      if (wanted.delete(taskId)) found(taskId, container);
+      const place = places.get(taskId);
+      if (place === undefined || !wanted.delete(taskId)) return;
+      try {
+        const container = await attachedContainer(engine, place.network, place.endpointId);
+        if (places.get(taskId) !== place) return; // gone meanwhile
+        if (container === undefined) throw new Error(`no container has endpoint ${place.endpointId} yet`);
+        place.containerId = container.id;
+        found(taskId, container);
+      } catch (error) {
+        if (places.get(taskId) === place) wanted.add(taskId);
+        throw error;
+      }
     },
     onError: (taskId, error) => log.debug({ task: taskId, error: errorText(error) }, 'a container is not found yet'),
     concurrency: AT_ONCE,
@@ -38,10 +56,21 @@ export function createAttachedContainers(
     find: (task, endpointId) => {
       const network = task.networks[0]?.network?.spec?.annotations?.name;
       if (network === undefined || wanted.has(task.id)) return;
-      wanted.set(task.id, { network, endpointId });
+      places.set(task.id, { network, endpointId });
+      wanted.add(task.id);
       reconciler.mark(task.id);
     },
+    look: (containerId) => {
+      for (const [taskId, place] of places) {
+        const isAnother =
+          place.containerId !== undefined && containerId !== undefined && place.containerId !== containerId;
+        if (isAnother) continue;
+        wanted.add(taskId);
+        reconciler.mark(taskId);
+      }
+    },
     forget: (taskId) => {
+      places.delete(taskId);
       wanted.delete(taskId);
       reconciler.forget(taskId);
     },
@@ -64,7 +93,9 @@ export async function disconnectContainer(engine: Engine, task: Task, endpointId
 async function attachedContainer(engine: Engine, network: string, endpointId: string) {
   const id = await containerOf(engine, network, endpointId);
   const inspect = id === undefined ? undefined : await engine.inspectContainer(id);
-  return inspect && containerNames(inspect, network);
+  if (inspect === undefined) return undefined;
+  const ofSwarm = new Set((await engine.listNetworks(NETD_DRIVER)).map(({ Name }) => Name));
+  return containerNames(inspect, network, ofSwarm);
 }
 
 /** `GwPriority` came with API 1.48. */
@@ -73,9 +104,18 @@ interface EndpointFacts {
   readonly GwPriority?: number;
 }
 
-/** What others find a container by, as Docker's own nodes publish it: name, then aliases, short id and host name. */
-export function containerNames(inspect: ContainerInspect, network: string): AttachedContainer {
+/**
+ * What others find a container by, as Docker's own nodes publish it: name, then aliases, short id and host name.
+ *
+ * @param ofSwarm names of the engine's networks that stand for networks of the swarm
+ */
+export function containerNames(
+  inspect: ContainerInspect,
+  network: string,
+  ofSwarm: ReadonlySet<string>,
+): AttachedContainer {
   const { Id: id, Name: name, Config: config, HostConfig: host, NetworkSettings: settings } = inspect;
+  const engineNames = Object.keys(settings.Networks).some((name) => hasNames(name) && !ofSwarm.has(name));
   const endpoint: EndpointFacts | undefined = settings.Networks[network];
   return {
     id,
@@ -84,6 +124,11 @@ export function containerNames(inspect: ContainerInspect, network: string): Atta
     aliases: endpoint?.Aliases ?? [],
     gatewayPriority: endpoint?.GwPriority ?? 0,
     // Which of the engine's networks lead outside may change at any moment, unseen: then rather no servers than a leak.
-    resolver: { servers: host.Dns ?? [], options: host.DnsOptions ?? [], leadsOutside: false },
+    resolver: {
+      servers: host.Dns ?? [],
+      options: host.DnsOptions ?? [],
+      leadsOutside: false,
+      ...(engineNames && { engineNames }),
+    },
   };
 }

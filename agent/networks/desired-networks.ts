@@ -111,11 +111,12 @@ function placeOf(
 }
 
 /** What the container says nothing of is as the engine has it for all. */
-function withDefaults({ servers, options, leadsOutside }: ContainerResolver, engine: EngineDns): ContainerResolver {
+function withDefaults(resolver: ContainerResolver, engine: EngineDns): ContainerResolver {
+  const { servers, options } = resolver;
   return {
+    ...resolver,
     servers: servers.length > 0 ? servers : engine.servers,
     options: options.length > 0 ? options : engine.options,
-    leadsOutside,
   };
 }
 
@@ -123,13 +124,22 @@ function withDefaults({ servers, options, leadsOutside }: ContainerResolver, eng
 function taskResolver(task: Task): ContainerResolver {
   const { runtime } = task.spec ?? {};
   const dns = runtime?.case === 'container' ? runtime.value.dnsConfig : undefined;
+  const engineNames = task.networks.some(
+    ({ network }) => network?.driverState?.name !== 'overlay' && hasNames(network?.spec?.annotations?.name ?? ''),
+  );
   return {
     servers: dns?.nameservers ?? [],
     options: dns?.options ?? [],
     leadsOutside: task.networks.some(
       ({ network }) => network?.driverState?.name !== 'overlay' && network?.spec?.internal !== true,
     ),
+    ...(engineNames && { engineNames }),
   };
+}
+
+/** Whether containers find each other by name on an engine network that is not netd's: not on those the engine comes with. */
+export function hasNames(network: string): boolean {
+  return network !== '' && !['bridge', 'host', 'none', 'default'].includes(network);
 }
 
 /** The row of a container without a service (spec dataplane §6.2). */

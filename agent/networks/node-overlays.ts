@@ -32,8 +32,10 @@ export interface NodeOverlays {
   readonly detach: (endpointId: string) => void;
   /** The node leaves its swarm: nothing is wished any more, and what the engine has of it goes. */
   readonly clear: () => Promise<void>;
-  /** Looks for engine networks nobody wants any more: on a slow timer, for those that were in use at the last look. */
+  /** Looks for engine networks nobody wants any more, and at other networks of containers: on a slow timer. */
   readonly tidy: () => void;
+  /** The container was put on a network of the engine, or taken off one: an engine tells its drivers of their own only. */
+  readonly containerMoved: (containerId: string) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -103,7 +105,11 @@ export function createNodeOverlays(options: NodeOverlaysOptions): NodeOverlays {
       if (desired !== undefined) network.setDesired({ ...desired, networks: [], attachments: [] });
       await removeUnusedNetworks(engine, () => new Set(), 'nobody', log);
     },
-    tidy: () => cleaning.mark(ALL),
+    containerMoved: containers.look,
+    tidy: () => {
+      cleaning.mark(ALL);
+      containers.look();
+    },
     close: async () => {
       await cleaning.stop();
       await attachments.close();

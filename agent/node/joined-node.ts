@@ -5,7 +5,7 @@ import { containerName } from '#agent/container/name.ts';
 import type { Engine } from '#agent/engine/engine.ts';
 import { EngineUnreachable } from '#agent/engine/engine-error.ts';
 import type { EngineWatch } from '#agent/engine/engine-watch.ts';
-import type { EngineEvent } from '#agent/engine/events.ts';
+import { type EngineEvent, NETWORK_EVENTS } from '#agent/engine/events.ts';
 import { createLogService } from '#agent/logs/log-service.ts';
 import { createNodeOverlays, type NodeOverlays } from '#agent/networks/node-overlays.ts';
 import type { PayloadStore } from '#agent/payload/store.ts';
@@ -338,6 +338,8 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
     engineEvent: (event) => {
       const taskId = event.attributes[TASK_ID_LABEL];
       if (taskId !== undefined) tasks.mark(taskId);
+      const { container } = event.attributes; // of events of networks
+      if (container !== undefined && NETWORK_EVENTS.includes(event.action)) overlays.containerMoved(container);
     },
     engineUp: () => {
       tasks.markAll();

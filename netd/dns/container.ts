@@ -6,6 +6,7 @@ import { isNamespaceGone } from '../kernel/errors.ts';
 import { namespaceId } from '../kernel/netns.ts';
 import type { Zone } from './answer.ts';
 import { type Counters, newCounters } from './counters.ts';
+import { findEngineResolver, type ResolverPorts } from './engine-resolver.ts';
 import { type Listener, openListener } from './listener.ts';
 import type { Records } from './records.ts';
 import type { ResolvConf } from './resolv-conf.ts';
@@ -23,6 +24,8 @@ export interface ContainerDns {
   readonly options: readonly string[] | undefined;
   /** No network of it, the engine's own included, leads outside. */
   readonly internalOnly: boolean;
+  /** What the swarm has no name for may be one of the engine's own: its resolver in the container is asked first. */
+  readonly engineNames?: boolean;
 }
 
 export interface ContainerStatus {
@@ -70,6 +73,8 @@ export class Container {
   #zone: Zone = { networks: [], ndotsExplicit: false };
   #retained: readonly string[] = [];
   #standing: Standing | undefined;
+  /** As the last pass has found it: it moves when the engine is started anew. */
+  #engine: ResolverPorts | undefined;
   #error: string | undefined;
   #repairs = 0;
   #closed = false;
@@ -104,7 +109,7 @@ export class Container {
   /** Servers for a question asked now. */
   upstreams(): readonly Upstream[] {
     const { servers: source, internalOnly } = this.#wanted;
-    return upstreamsOf({ source, hostServers: this.#deps.hostConf().servers, internalOnly });
+    return upstreamsOf({ source, hostServers: this.#deps.hostConf().servers, internalOnly, engine: this.#engine });
   }
 
   /** Resolves at the end of the next pass, or rejects with what it fails with. */
@@ -120,6 +125,7 @@ export class Container {
   async pass(): Promise<{ readonly end: 'serving' | 'gone' }> {
     try {
       const end = await this.#reach();
+      this.#lookForEngine();
       this.#error = undefined;
       this.#settle(({ resolve }) => resolve());
       return { end };
@@ -188,6 +194,15 @@ export class Container {
     }
     if (this.#closed) this.#takeDown(); // detached meanwhile
     return 'serving';
+  }
+
+  #lookForEngine(): void {
+    const { sandboxKey, engineNames = false } = this.#wanted;
+    if (this.#standing === undefined || !engineNames) this.#engine = undefined;
+    else {
+      const { udpPort: udp, tcpPort: tcp } = this.#standing.listener;
+      this.#engine = findEngineResolver(sandboxKey, { udp, tcp });
+    }
   }
 
   /** The rules first: what is asked from then on reaches the engine's resolver. */

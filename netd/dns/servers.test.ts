@@ -27,6 +27,16 @@ describe('the servers of a container', () => {
       { internalOnly: true, source: explicit('10.0.1.53') },
       'container 10.0.1.53',
     ],
+    [
+      "the engine's before all others",
+      { engine: { udp: 7, tcp: 8 } },
+      'container 127.0.0.11, host 10.0.0.1, host 127.0.0.53',
+    ],
+    [
+      "the engine's alone when nothing else leads outside",
+      { engine: { udp: 7, tcp: 8 }, internalOnly: true },
+      'container 127.0.0.11',
+    ],
     ['none of the host in place of an empty list then', { internalOnly: true, source: explicit() }, ''],
   ])('%s', (_, facts, expected) => {
     const upstreams = upstreamsOf({

@@ -1,7 +1,11 @@
+import type { ResolverPorts } from './engine-resolver.ts';
+
 /** A server a container's questions may be sent to, and the namespace they are sent from. */
 export interface Upstream {
   readonly address: string;
   readonly from: 'host' | 'container';
+  /** 53 for both where it is absent. */
+  readonly ports?: ResolverPorts;
 }
 
 /** Where a container's servers come from. */
@@ -17,6 +21,8 @@ export interface ServerFacts {
   readonly hostServers: readonly string[];
   /** No network of the container leads outside: what it asks must not leave through the host either. */
   readonly internalOnly: boolean;
+  /** The engine's resolver in the container, for names it alone knows; it knows where else to ask as well. */
+  readonly engine?: ResolverPorts | undefined;
 }
 
 /** Servers tried for a question, in order (spec dataplane §6.7). */
@@ -29,7 +35,13 @@ export const RESOLVER_ADDRESS = '127.0.0.11';
  * The servers for a container's questions, in the order they are tried: Docker 28's choice. None means that every
  * forwarded question fails at once.
  */
-export function upstreamsOf({ source, hostServers, internalOnly }: ServerFacts): readonly Upstream[] {
+export function upstreamsOf({ engine, ...facts }: ServerFacts): readonly Upstream[] {
+  const others = serversOf(facts);
+  if (engine === undefined) return others;
+  return [{ address: RESOLVER_ADDRESS, from: 'container', ports: engine }, ...others.slice(0, MAX_UPSTREAMS - 1)];
+}
+
+function serversOf({ source, hostServers, internalOnly }: ServerFacts): readonly Upstream[] {
   const isExplicit = source.kind === 'explicit' && source.addresses.length > 0;
   if (!isExplicit && internalOnly) return [];
   const addresses = isExplicit ? source.addresses : hostServers;

@@ -55,10 +55,10 @@ export class TcpForwarder {
     this.#scope.abort(new Error('the resolver is closed'));
   }
 
-  async #ask({ address, from }: Upstream, query: Buffer): Promise<Buffer> {
+  async #ask({ address, from, ports }: Upstream, query: Buffer): Promise<Buffer> {
     const signal = AbortSignal.any([this.#scope.signal, AbortSignal.timeout(ATTEMPT_MS)]);
     signal.throwIfAborted();
-    const to = { address, port: this.#deps.port ?? 53 };
+    const to = { address, port: ports?.tcp ?? this.#deps.port ?? 53 };
     const socket = from === 'host' ? connect(to.port, to.address) : connectTcp(this.#deps.namespace, to);
     const onAbort = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     signal.addEventListener('abort', onAbort, { once: true });

@@ -163,7 +163,8 @@ export class UdpForwarder {
   }
 
   #socketTo(upstream: Upstream, nowMs: number): UpstreamSocket<Pending> | undefined {
-    const { address, from } = upstream;
+    const { address, from, ports } = upstream;
+    const port = ports?.udp ?? this.#deps.port ?? 53;
     const key = serverKey(upstream);
     const known = this.#sockets.get(key);
     if (known !== undefined && !known.isSpent(nowMs)) return known;
@@ -171,7 +172,7 @@ export class UdpForwarder {
     this.#sockets.delete(key);
     try {
       const namespace = from === 'host' ? undefined : this.#deps.namespace;
-      const socket = new UpstreamSocket<Pending>(namespace, address, this.#deps.port ?? 53, nowMs, {
+      const socket = new UpstreamSocket<Pending>(namespace, address, port, nowMs, {
         replied: (...reply) => this.#replied(...reply),
         lost: (lost) => this.#lost(lost),
       });
@@ -245,8 +246,8 @@ export class UdpForwarder {
   }
 }
 
-function serverKey({ from, address }: Upstream): string {
-  return `${from} ${address}`;
+function serverKey({ from, address, ports }: Upstream): string {
+  return `${from} ${address} ${ports?.udp ?? ''}`;
 }
 
 function* firstOf<T>(set: ReadonlySet<T>): Generator<T> {

@@ -104,6 +104,39 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     await host.docker('rm', '--force', 'plain', 'own');
   });
 
+  test('a container finds its neighbours on a network of the engine, and those on one of the swarm', async () => {
+    const { host } = nodes[name];
+    await host.docker('network', 'create', 'lan');
+    await host.docker('run', '--detach', '--name', 'neighbour', '--network', 'lan', BUSYBOX, ...SLEEP);
+    await host.docker('create', '--name', 'both', '--network', 'app', BUSYBOX, ...SLEEP);
+    await host.docker('network', 'connect', 'lan', 'both');
+    await host.docker('start', 'both');
+    await host.docker('run', '--detach', '--name', 'later', '--network', 'app', BUSYBOX, ...SLEEP);
+    await host.docker('network', 'connect', 'lan', 'later');
+    const address = await addressOf(host, 'neighbour', 'lan');
+    const ofPeer = await addressOf(services.manager, 'peer', 'app');
+    const finds = async (id: string, what: string, wanted: string) =>
+      patiently(`${id} finds ${what}`, async () => {
+        const found = (await mesh.resolve({ host, id }, what)).join();
+        if (found === wanted) return true;
+        throw new Error(`${what} is ${found}`);
+      });
+    for (const id of ['both', 'later']) {
+      await finds(id, 'neighbour', address);
+      await finds(id, 'neighbour.lan', address);
+      await finds(id, 'peer', ofPeer);
+      expect(await inside({ host, id }, `nslookup ${address} 127.0.0.11`)).toContain('neighbour.lan');
+    }
+    await host.docker('network', 'disconnect', 'lan', 'both');
+    await patiently(
+      'it has no neighbours any more',
+      async () => (await mesh.resolve({ host, id: 'both' }, 'neighbour')).length === 0,
+    );
+    await finds('both', 'peer', ofPeer);
+    await host.docker('rm', '--force', 'both', 'later', 'neighbour');
+    await host.docker('network', 'rm', 'lan');
+  });
+
   test('a container keeps the hardware address its user has chosen', async () => {
     const { host } = nodes[name];
     const mac = name === 'sid' ? '02:42:0a:63:00:77' : '02:42:0a:63:00:78';
@@ -262,6 +295,30 @@ test('netd status says why the engine cannot call netd, until it can', async () 
   expect(told.what).toContain(socket);
   await netd.host.run(['rm', '-r', socket]);
   await patiently('it is over', async () => (await problem('network-driver')) === undefined);
+});
+
+test('netd status says that the engine looks for the driver elsewhere, whether it has met it before or not', async () => {
+  const code = 'network-driver-not-found';
+  await Promise.all(
+    Object.values(nodes).map(async (netd) => {
+      const { host } = netd;
+      const name = `lost-${host.name}`;
+      await netd.stop();
+      if (host.name === 'bookworm') await host.engine.restart(); // it meets drivers anew
+      await netd.start(['--plugin-dir', '/run/elsewhere']);
+      await services.manager.docker('network', 'create', '--driver', 'overlay', name);
+      await services.create(name, RUN_ON, ['--network', name], { on: host.name });
+      const told = await patiently('it is told', async () => {
+        const { problems } = JSON.parse((await netd.exec(['status', '--json'])).stdout);
+        return problems.find((one: { readonly code: string }) => one.code === code);
+      });
+      expect(told).toMatchObject({ severity: 'error', mend: expect.stringContaining('/run/docker/plugins') });
+      expect(told.what).toContain('netd');
+      await netd.restart();
+      await services.runningTask(name);
+      await services.remove(name);
+    }),
+  );
 });
 
 test('a container loses its address, and nothing else, when its node leaves the swarm', async () => {
