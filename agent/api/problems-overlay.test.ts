@@ -74,8 +74,15 @@ describe('problems of overlay networks', () => {
     expect(problems[0]?.mend).toMatch(/\S/);
   });
 
-  it('tell of an engine that looks for the driver elsewhere', () => {
-    const err = 'error looking up network plugin netd: plugin "netd" not found';
+  // The first two as 20.10.24 and 28.5.2 say it.
+  it.each([
+    ['has not met it yet', 'plugin "netd" not found'],
+    [
+      'has met it before',
+      'Post "http://plugin.moby.localhost/NetworkDriver.CreateNetwork": dial unix /run/docker/plugins/netd.sock: connect: no such file or directory',
+    ],
+    ['has a network of it', 'error looking up network plugin netd: plugin "netd" not found'],
+  ])('tell of an engine that looks for the driver elsewhere, and %s', (_, err) => {
     const tasks = [task(1, { state: 'preparing', err })];
     expect(overlayProblems({ ...READY, tasks }, NOW_MS)).toMatchObject([
       { severity: 'error', code: 'network-driver-not-found', mend: expect.stringContaining('/run/docker/plugins') },
