@@ -165,7 +165,7 @@ function rowsOf({ winners, rows }: OverlayNetwork, unreadable: number): RowsStat
   if (unreadable > 0) refused.unreadable = unreadable;
   const contested = winners.contested().slice(0, MOST_CONTESTED);
   return {
-    known: winners.rows,
+    known: winners.othersRows(),
     wanted: winners.size,
     programmed: rows.size,
     refused,

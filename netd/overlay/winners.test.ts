@@ -89,6 +89,15 @@ describe('winners', () => {
     expect(all.size).toBe(1);
   });
 
+  test('rows of this host are none of others', () => {
+    const all = winners();
+    all.put(row('ours', 1n, { tunnelIp: OURS }));
+    expect([all.rows, all.othersRows()]).toEqual([1, 0]);
+    all.put(row('theirs', 1n));
+    all.put(row('wrong', 1n, { mac: '00:00:00:00:00:00' }));
+    expect([all.rows, all.othersRows()]).toEqual([3, 2]);
+  });
+
   test('a claim on an address of ours is contested', () => {
     const all = winners();
     all.put(row('a', 1n));

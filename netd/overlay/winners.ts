@@ -69,6 +69,13 @@ export class Winners {
     return this.#rows.size;
   }
 
+  /** Rows of other hosts, whether they count or not. One look at every row that does not: for people, not for passes. */
+  othersRows(): number {
+    let own = 0;
+    for (const reason of this.#refused.values()) if (reason === 'own-vtep') own += 1;
+    return this.#rows.size - own;
+  }
+
   /** Remote addresses. */
   get size(): number {
     return this.#winners.size;
