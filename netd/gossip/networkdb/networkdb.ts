@@ -70,7 +70,7 @@ export class NetworkDb implements SwimDelegate {
     every(ASK_PERIOD_MS, ASK_PERIOD_MS, () => {
       askUnheard(this.state, exchange);
       lookAround(this.state, exchange);
-      tellUnaware(this.state, this.bulk);
+      tellUnaware(this.state, (peer, networks) => this.bulk.request(peer, networks, () => undefined));
     });
     every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
       this.state.rows.reap(io.nowMs);

@@ -1,4 +1,3 @@
-import type { BulkSyncs } from './bulk-sync.ts';
 import type { NetworkDbState } from './state.ts';
 
 // The mirror of unheard.ts: our own attachments are gossiped once, too. A node of the reference that attaches asks every member
@@ -31,8 +30,12 @@ export function noteAsked(state: NetworkDbState, node: string, networks: readonl
   for (const network of networks) known?.networks.delete(network);
 }
 
-/** Syncs with the nodes that have not asked in time. */
-export function tellUnaware(state: NetworkDbState, bulk: Pick<BulkSyncs, 'request'>): void {
+/**
+ * Syncs with the nodes that have not asked in time.
+ *
+ * @param request exchanges the rows of networks with one peer
+ */
+export function tellUnaware(state: NetworkDbState, request: (peer: string, networks: readonly string[]) => void): void {
   for (const [node, { networks, askAtMs }] of state.unaware) {
     if (askAtMs > state.io.nowMs) continue;
     state.unaware.delete(node);
@@ -40,6 +43,6 @@ export function tellUnaware(state: NetworkDbState, bulk: Pick<BulkSyncs, 'reques
     const shared = [...networks].filter(
       (network) => state.own.get(network)?.leaving === false && theirs?.get(network)?.leaving === false,
     );
-    if (shared.length > 0) bulk.request(node, shared, () => undefined);
+    if (shared.length > 0) request(node, shared);
   }
 }
