@@ -135,12 +135,13 @@ describe('a container that asks for a place', () => {
   });
 
   it.each([
-    [5, 'the swarm has no network app'],
-    [7, 'network app is not attachable: only services can use it'],
-    [3, 'the managers gave no address on app'],
-  ])('is told why it gets none: code %d', async (code, words) => {
+    [5, 'app', 'the swarm has no network app'],
+    [5, 'l8wi8uv39ew7mhiy1s8dws36f', 'l8wi8uv39ew7mhiy1s8dws36f, is gone from the swarm'],
+    [7, 'app', 'network app is not attachable: only services can use it'],
+    [3, 'app', 'the managers gave no address on app'],
+  ])('is told why it gets none: code %d on %s', async (code, network, words) => {
     refusal = { code, details: 'no' };
-    await expect(attachments.attach('app', 'endpoint1')).rejects.toThrow(words);
+    await expect(attachments.attach(network, 'endpoint1')).rejects.toThrow(words);
   });
 
   it('does not wait without end, and what comes too late goes back', async () => {

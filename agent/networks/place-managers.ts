@@ -91,6 +91,9 @@ export function createPlaceManagers(clock: Clock): PlaceManagers {
   };
 }
 
+/** What netd asks by where the engine's network is one of its own: ids are 25 characters of base36. */
+const SWARM_ID = /^[0-9a-z]{25}$/;
+
 function codeOf(error: unknown): unknown {
   return (error as { readonly code?: unknown } | null)?.code;
 }
@@ -98,6 +101,16 @@ function codeOf(error: unknown): unknown {
 function refusedBy(error: unknown, network: string): NetdError {
   switch (codeOf(error)) {
     case NOT_FOUND:
+      if (SWARM_ID.test(network)) {
+        return new NetdError(
+          'no-such-network',
+          `the network the container was made for, ${network}, is gone from the swarm`,
+          {
+            mend: 'Take the container off it (docker network disconnect --force) and connect it to another one.',
+            cause: error,
+          },
+        );
+      }
       return new NetdError('no-such-network', `the swarm has no network ${network}`, {
         mend: `Make it on a manager: docker network create -d overlay --attachable ${network}`,
         cause: error,
