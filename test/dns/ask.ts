@@ -5,6 +5,13 @@ import { connectTcp, openUdp } from '#netd/kernel/ns-sockets.ts';
 
 const RESOLVER = { address: '127.0.0.11', port: 53 };
 
+/**
+ * Ports of clients: none twice, and none the kernel gives to others by itself. For a while after a question its port stays with
+ * the resolver that answered (conntrack), and a test that goes on to another resolver would ask the one before.
+ */
+const PORTS = { first: 10_000, last: 29_999 } as const;
+let nextPort: number = PORTS.first;
+
 export interface Asking {
   readonly transport?: 'udp' | 'tcp';
   /** How long to wait for a reply, in milliseconds. */
@@ -27,7 +34,8 @@ async function askUdp(
   timeoutMs: number,
   server: typeof RESOLVER,
 ): Promise<Buffer | undefined> {
-  const socket = openUdp(namespace, { address: '0.0.0.0', port: 0 });
+  const socket = openUdp(namespace, { address: '0.0.0.0', port: nextPort });
+  nextPort = nextPort === PORTS.last ? PORTS.first : nextPort + 1;
   try {
     return await new Promise<Buffer | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), timeoutMs);
