@@ -220,6 +220,9 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
     await patiently('the swarm lets go of it', () => manager.docker('network', 'rm', network));
     await run();
     expect((await host.exec(['docker', 'start', 'was'])).stderr).toContain('not found');
+    await host.docker('network', 'disconnect', '--force', network, 'was');
+    await host.docker('network', 'connect', network, 'was');
+    await host.docker('start', 'was');
     await services.remove(`first-${name}`);
     await host.docker('rm', '--force', 'was');
     await patiently('the swarm lets go of it again', () => manager.docker('network', 'rm', network));
