@@ -1,6 +1,5 @@
 import * as z from 'zod/mini';
 import { HOP_STEPS } from '#netd/path/hop.ts';
-import type { LookupRequest, PathRequest } from './control.ts';
 import type * as documents from './documents.ts';
 import { SCHEMA_VERSION } from './documents.ts';
 import { type NetworksFact, OVERLAY_STATES } from './network-facts.ts';
@@ -192,14 +191,3 @@ export const pathSchema = z.object({
   notWalked: texts,
   fault: z.nullable(z.object({ address: maybeText, hop })),
 }) satisfies Schema<documents.PathDocument>;
-
-/** A DNS name has 255 bytes, an id 64 digits; printed names of tasks have both. */
-const short = z.string().check(z.minLength(1), z.maxLength(400));
-
-export const lookupRequestSchema = z.strictObject({
-  container: short,
-  name: short,
-  type: short,
-}) satisfies Schema<LookupRequest>;
-
-export const pathRequestSchema = z.strictObject({ from: short, to: short }) satisfies Schema<PathRequest>;

@@ -12,8 +12,7 @@ import {
   tasksDocument,
   type VersionDocument,
 } from './documents.ts';
-import { lookupRequestSchema, pathRequestSchema } from './network-schema.ts';
-import { joinRequestSchema, leaveRequestSchema } from './schema.ts';
+import { joinRequestSchema, leaveRequestSchema, lookupRequestSchema, pathRequestSchema } from './request-schema.ts';
 import { withoutTokens } from './secrets.ts';
 import { isoTime } from './view.ts';
 

@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import type { JoinRequest, LeaveRequest } from './control.ts';
 import type * as documents from './documents.ts';
 import { SCHEMA_VERSION } from './documents.ts';
 import { gossip } from './gossip-schema.ts';
@@ -212,17 +211,3 @@ export const errorSchema = z.object({
   schemaVersion,
   error: z.object({ code: text, message: text, mend: maybeText }),
 }) satisfies Schema<documents.ErrorDocument>;
-
-/** A swarm has seven managers at most in practice; a token has under 100 characters, an address under 270. */
-const short = z.string().check(z.minLength(1), z.maxLength(300));
-
-export const joinRequestSchema = z.strictObject({
-  token: short,
-  addresses: z.array(short).check(z.minLength(1), z.maxLength(32)),
-  advertiseAddr: z.nullable(short),
-  dataPathAddr: z.nullable(short),
-  availability: z.enum(AVAILABILITIES),
-  force: z.boolean(),
-}) satisfies Schema<JoinRequest>;
-
-export const leaveRequestSchema = z.strictObject({ force: z.boolean() }) satisfies Schema<LeaveRequest>;
