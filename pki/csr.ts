@@ -27,8 +27,9 @@ export async function createSigningRequest(): Promise<SigningRequest> {
  * store, and takes only the public key from here.
  */
 export async function encodeSigningRequest(key: KeyObject): Promise<string> {
-  // node-forge is large and needed twice in the life of a certificate, so a plain start does not pay for it.
-  const { asn1 } = (await import('node-forge')).default;
+  // Needed twice in the life of a certificate, so a plain start does not pay for it; and this part of it alone, since the
+  // whole of node-forge is longer than netd/gossip and netd/overlay together.
+  const { default: asn1 } = await import('node-forge/lib/asn1.js');
   const node = (type: number, value: string) => asn1.create(asn1.Class.UNIVERSAL, type, false, value);
   const sequence = (...parts: Asn1.Asn1[]) => asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, parts);
   const bytes = (tree: Asn1.Asn1) => Buffer.from(asn1.toDer(tree).getBytes(), 'binary');
