@@ -28,11 +28,11 @@ const STEADY_MS = 200_000;
 export const PARTS: ReadonlyMap<string, Part> = new Map([
   [
     'anti-entropy',
-    { about: `${EVENTS} events among ${SMALL_CLUSTER} nodes, simulated`, limitSec: 150, measure: antiEntropy },
+    { about: `${EVENTS} events among ${SMALL_CLUSTER} nodes, simulated`, limitSec: 130, measure: antiEntropy },
   ],
   ['spread', { about: `${LARGE_CLUSTER} nodes and ${LOSS * 100} % loss, simulated`, limitSec: 120, measure: spread }],
   ['apply', { about: 'decoding and applying rows', limitSec: 60, measure: apply }],
-  ['scale', { about: 'one node among 5,000 with 100,000 rows, over real sockets', limitSec: 270, measure: scale }],
+  ['scale', { about: 'one node among 5,000 with 100,000 rows, over real sockets', limitSec: 290, measure: scale }],
 ]);
 
 async function antiEntropy(progress: Progress): Promise<readonly Figure[]> {
