@@ -99,6 +99,7 @@ async function changes(
 ): Promise<Figure> {
   const { namespace = '' } = host.overlays.status().networks[0] ?? {};
   const ended = once(other, 'exit').then(() => Promise.reject(new Error('the other node ended')));
+  ended.catch(() => {}); // also when it is ended by us, after something else has failed: that is what has to be told
   using control = Rtnetlink.open(namespace);
   using kernel = new RowEvents(namespace);
   const wallMs: number[] = [];
