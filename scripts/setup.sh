@@ -37,8 +37,10 @@ expected_version() {
 # --- node modules -----------------------------------------------------------------------------------------------------------
 
 setup_npm() {
+  installer= # the Node that npm has installed with, if it had to
   if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     say 'installing the node modules (npm ci)'
+    installer=$(node --version)
     # A registry mirror may lack the optional packages of systems other than this one; "npm ci" then calls a lock file made
     # there incomplete, "npm install" takes the same versions from it and does not mind.
     if ! complaint=$(npm ci --no-progress --loglevel=error 2>&1); then
@@ -50,12 +52,22 @@ setup_npm() {
     fi
     touch node_modules/.package-lock.json # newer than the lock file, also when npm found nothing to write
   fi
-  [ -x node_modules/node/bin/node ] && return
   # The package "node" fetches its binary in an install script, which npm 11 skips unless told otherwise.
-  say 'fetching the Node runtime of the package "node"'
-  npm rebuild node --ignore-scripts=false --no-progress --loglevel=error || true
+  if [ ! -x node_modules/node/bin/node ]; then
+    say 'fetching the Node runtime of the package "node"'
+    npm rebuild node --ignore-scripts=false --no-progress --loglevel=error || true
+  fi
   [ -x node_modules/node/bin/node ] ||
     fail 'node_modules/node/bin/node is missing: npm did not run the install script of the package "node"; allow install scripts and run "npm ci"'
+  # npm leaves out, without a word, optional packages that want another Node than it runs on: native parts of Vitest on Debian 12,
+  # whose Node is 18. Here they run on the Node just installed, so npm looks once more, with that one.
+  if [ -n "$installer" ] && [ "$installer" != "$(node_modules/node/bin/node --version)" ]; then
+    PATH=$PWD/node_modules/node/bin:$PATH NODE_NO_WARNINGS=1 npm install --no-save --no-progress --loglevel=error >/dev/null || {
+      rm -f node_modules/.package-lock.json # begin anew the next time
+      fail "npm could not install what wants another Node than $installer; above is why"
+    }
+    touch node_modules/.package-lock.json
+  fi
 }
 
 # --- Debian packages --------------------------------------------------------------------------------------------------------
