@@ -50,11 +50,7 @@ describe('parseEvents', () => {
 
 describe('parseEvent', () => {
   it.each<[string, string, EngineEvent | undefined]>([
-    [
-      'an event',
-      line('die', 'c', { exitCode: '3' }),
-      { action: 'die', subjectId: 'c', attributes: { exitCode: '3' } },
-    ],
+    ['an event', line('die', 'c', { exitCode: '3' }), { action: 'die', subjectId: 'c', attributes: { exitCode: '3' } }],
     ['no attributes', line('die', 'c'), { action: 'die', subjectId: 'c', attributes: {} }],
     [
       'attributes of null',
