@@ -111,6 +111,16 @@ export function complaints(host: Host, ...kinds: readonly Complaint[]): readonly
     .filter((line) => patterns.some((pattern) => pattern.test(line)));
 }
 
+/** When the host's dockerd first said that, in milliseconds since 1970. @throws Error when it has not */
+export function loggedAt(host: Host, text: string): number {
+  const line = dockerLog(host)
+    .split('\n')
+    .find((one) => one.includes(text));
+  const time = /^time="([^"]+)"/.exec(line ?? '')?.[1];
+  if (time === undefined) throw new Error(`the dockerd of ${host.name} has not said: ${text}`);
+  return Date.parse(time);
+}
+
 export function dockerLog(host: Host): string {
   return readFileSync(host.logPath('dockerd'), 'utf8');
 }
