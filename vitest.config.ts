@@ -21,8 +21,8 @@ const ROUNDS: Readonly<Record<string, readonly string[]>> = {
   gossip: [
     'test/interop/gossip.test.ts',
     'test/pki/rotation.test.ts',
-    'test/overlay-swarm/guests.test.ts',
     'test/dns/docker.test.ts',
+    'test/overlay-swarm/guests.test.ts',
     'test/conformance/tasks.test.ts',
     'test/conformance/networks.test.ts',
   ],
