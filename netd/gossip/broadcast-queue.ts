@@ -56,12 +56,8 @@ export class BroadcastQueue {
     this.#byKey.delete(key);
     const tier = this.#tiers[item.transmits];
     if (tier === undefined) return;
-    for (let at = upperBound(tier, item.bytes.length) - 1; at >= 0; at--) {
-      if (tier[at] === item) {
-        tier.splice(at, 1);
-        return;
-      }
-    }
+    const at = countUpTo(tier, item.bytes.length, item.order) - 1;
+    if (tier[at] === item) tier.splice(at, 1);
   }
 
   /**
@@ -100,7 +96,7 @@ export class BroadcastQueue {
     let left = availableBytes;
     for (const tier of this.#tiers) {
       while (tier.length > 0 && left > overheadBytes) {
-        const at = upperBound(tier, left - overheadBytes) - 1;
+        const at = countUpTo(tier, left - overheadBytes) - 1;
         if (at < 0) break;
         const [item] = tier.splice(at, 1);
         if (item === undefined) break;
@@ -113,13 +109,8 @@ export class BroadcastQueue {
   #insert(item: Item): void {
     while (this.#tiers.length <= item.transmits) this.#tiers.push([]);
     const tier = this.#tiers[item.transmits] ?? [];
-    let at = upperBound(tier, item.bytes.length);
     // Among equals the newest is last, where taking begins; an item put back finds its place by age.
-    for (; at > 0; at--) {
-      const other = tier[at - 1];
-      if (other === undefined || other.bytes.length < item.bytes.length || other.order < item.order) break;
-    }
-    tier.splice(at, 0, item);
+    tier.splice(countUpTo(tier, item.bytes.length, item.order), 0, item);
   }
 
   #dropMostSent(): void {
@@ -133,13 +124,16 @@ export class BroadcastQueue {
   }
 }
 
-/** How many items of an ascending tier are at most `bytes` long. */
-function upperBound(tier: readonly Item[], bytes: number): number {
+/** How many items of an ascending tier are shorter than `bytes`, or just as long and not younger than `order`. */
+function countUpTo(tier: readonly Item[], bytes: number, order = Number.POSITIVE_INFINITY): number {
   let low = 0;
   let high = tier.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((tier[middle]?.bytes.length ?? 0) <= bytes) low = middle + 1;
+    const item = tier[middle];
+    if (item === undefined) break;
+    const { length } = item.bytes;
+    if (length < bytes || (length === bytes && item.order <= order)) low = middle + 1;
     else high = middle;
   }
   return low;

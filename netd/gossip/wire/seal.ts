@@ -1,4 +1,11 @@
-import { type CipherGCMTypes, createCipheriv, createDecipheriv, type DecipherGCM } from 'node:crypto';
+import {
+  type CipherGCMTypes,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type DecipherGCM,
+  type KeyObject,
+} from 'node:crypto';
 import { atOnce } from './at-once.ts';
 import { DecodeError } from './decode-error.ts';
 
@@ -34,7 +41,7 @@ export function isKeyLength(bytes: number): boolean {
  * @param additional authenticated but not sent: empty for datagrams, the frame header for streams
  */
 export function seal(plain: Uint8Array, key: Uint8Array, nonce: Uint8Array, additional?: Uint8Array): Buffer {
-  const cipher = createCipheriv(cipherOf(key), key, nonce, { authTagLength: TAG_BYTES });
+  const cipher = createCipheriv(cipherOf(key), keyObjectOf(key), nonce, { authTagLength: TAG_BYTES });
   if (additional !== undefined && additional.length > 0) cipher.setAAD(additional);
   const body = cipher.update(plain);
   cipher.final();
@@ -91,7 +98,7 @@ function* tryOpen(
 ): Generator<void, Buffer | undefined> {
   const nonce = blob.subarray(1, 1 + NONCE_BYTES);
   const body = blob.subarray(1 + NONCE_BYTES, blob.length - TAG_BYTES);
-  const decipher = createDecipheriv(cipherOf(key), key, nonce, { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv(cipherOf(key), keyObjectOf(key), nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(blob.subarray(blob.length - TAG_BYTES));
   if (additional !== undefined && additional.length > 0) decipher.setAAD(additional);
   const plain = body.length <= STEP_BYTES ? decipher.update(body) : yield* updateSteps(decipher, body);
@@ -122,6 +129,18 @@ function withoutPadding(plain: Buffer): Buffer {
   }
   for (let i = end; i < plain.length; i++) if (plain[i] !== pad) throw new DecodeError('bad padding', i);
   return plain.subarray(0, end);
+}
+
+/** Keys are few and live for hours; handed over as bytes, each packet would pay for making an object of them again. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+
+function keyObjectOf(key: Uint8Array): KeyObject {
+  let object = keyObjects.get(key);
+  if (object === undefined) {
+    object = createSecretKey(key);
+    keyObjects.set(key, object);
+  }
+  return object;
 }
 
 function cipherOf(key: Uint8Array): CipherGCMTypes {
