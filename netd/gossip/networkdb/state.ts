@@ -67,6 +67,8 @@ export interface NetworkDbState {
   readonly counters: Counters;
   /** By name, nodes that seem to be on networks of ours without our having heard of it. */
   readonly unheard: Map<string, Unheard>;
+  /** Names of nodes to ask what networks they are on. */
+  readonly toAsk: Set<string>;
   /** By name, nodes that may not have heard that we are on networks of theirs. */
   readonly unaware: Map<string, Unaware>;
   /** Ourselves included. */
@@ -123,6 +125,7 @@ export function createNetworkDbState(
       bulkSyncsReceived: 0,
     },
     unheard: new Map(),
+    toAsk: new Set(),
     unaware: new Map(),
     activePeers: 1,
     nodeEvents: 0,

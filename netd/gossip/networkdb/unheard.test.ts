@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   aliveOf,
   attached,
+  bulkOf,
   bulkSync,
   entryOf,
   joinNetwork,
@@ -94,8 +95,9 @@ describe('attachments that were not heard', () => {
 
   test('asked about one network, a node is soon asked about another one too', () => {
     const stage = unheard();
-    stage.input({ kind: 'attach', network: 'network2' });
     stage.play = ({ message }) => (message[0] === MESSAGE_TYPE.pushPull ? pushPull(2, [entryOf(2)]) : undefined);
+    stage.input({ kind: 'attach', network: 'network2' });
+    stage.run(3000);
     stage.user(1, tableEvent(2));
     expect(askedAbout(stage, 2, 5000)).toBe(1);
     stage.user(1, tableEvent(2, { network: 'network2' }));
@@ -112,6 +114,41 @@ describe('attachments that were not heard', () => {
     stage.play = () => pushPull(1, [entryOf(1)]);
     expect(askedAbout(stage, 1, 3000)).toBe(1);
     expect(askedAbout(stage, 1, 10_000)).toBe(0);
+  });
+
+  test('after attaching, every node of a small cluster not known to be there is asked, and its rows are there soon', () => {
+    const stage = new Stage();
+    stage.meet(1, [NET]);
+    for (const index of [2, 3, 4, 5, 6]) stage.packet(index, aliveOf(index));
+    stage.run(3000);
+    // Nobody but the fifth itself knows that it is there.
+    stage.play = ({ to, message }) => {
+      const index = Number(to.ip.split('.').at(-1));
+      if (message[0] !== MESSAGE_TYPE.pushPull) return undefined;
+      const attachment = { network: NET, time: 3n, node: peerOf(5).name, leaving: false };
+      return pushPull(index, [entryOf(index)], index === 5 ? [attachment] : []);
+    };
+    stage.streams.length = 0;
+    stage.input({ kind: 'attach', network: NET });
+    stage.run(3000);
+    const asked = stage.streams.filter(({ message }) => message[0] === MESSAGE_TYPE.pushPull).map(({ to }) => to.ip);
+    expect(asked.toSorted()).toEqual([2, 3, 4, 5, 6].map((index) => peerOf(index).address.ip));
+    expect(roster(stage)).toContain(peerOf(5).name);
+    stage.run(2500);
+    expect(stage.streams.some((stream) => bulkOf(stream) !== undefined && stream.to.ip === peerOf(5).address.ip)).toBe(
+      true,
+    );
+  });
+
+  test('in a large cluster one node is asked', () => {
+    const stage = new Stage();
+    stage.meet(40);
+    stage.run(3000);
+    stage.play = () => pushPull(1, [entryOf(1)]);
+    stage.streams.length = 0;
+    stage.input({ kind: 'attach', network: NET });
+    stage.run(5000);
+    expect(stage.streams.filter(({ message }) => message[0] === MESSAGE_TYPE.pushPull)).toHaveLength(1);
   });
 
   test('not alone on a network: nobody is asked', () => {

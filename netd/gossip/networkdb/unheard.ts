@@ -1,5 +1,6 @@
 import { uniformInt } from '#base/random.ts';
 import type { Exchange } from './exchange.ts';
+import type { Peer } from './peers.ts';
 import type { NetworkDbState, OwnNetwork } from './state.ts';
 
 // An attachment is gossiped once (spec gossip §14.4). In a small cluster some node misses it every fiftieth time, and then
@@ -12,6 +13,14 @@ const WAIT_MS = 1000;
 const PAUSE_MS = 30_000;
 /** Where asking failed, it is tried again after this long, and then after twice as long each time. */
 const RETRY_MS = 3000;
+/**
+ * Nodes up to which each is asked after we have attached. Where several have just died, most copies of an event go to them, and
+ * an attachment may stay unknown to everybody for a minute: only the node itself can tell. In larger clusters events are passed
+ * on so often that somebody knows.
+ */
+const ASK_ALL_NODES = 32;
+/** Push/pulls begun in one turn of that: the whole takes four seconds at the most. */
+const ASK_ALL_STEP = 4;
 /** Nodes waited for at a time. One answer tells of all nodes, so most will not have to be asked. */
 const MAX_NODES = 64;
 
@@ -54,22 +63,44 @@ export function askUnheard(state: NetworkDbState, exchange: Exchange): void {
 }
 
 /**
- * Asks anybody, until one has answered, about networks on which we are alone: whoever attached before us and was missed may
- * send nothing.
+ * Asks who else is on networks to which we have attached: whoever attached before us and was missed may send nothing. In a
+ * small cluster each node not known to be there; in others anybody, until one has answered, where we are alone.
  */
 export function lookAround(state: NetworkDbState, exchange: Exchange): void {
   const { io } = state;
-  const alone: OwnNetwork[] = [];
-  for (const [network, own] of state.own) {
-    if (own.leaving || own.lookAtMs > io.nowMs) continue;
-    own.lookAtMs = Number.POSITIVE_INFINITY;
-    if ((state.rosters.get(network)?.size ?? 0) <= 1) alone.push(own);
+  const due = [...state.own].filter(([, own]) => !own.leaving && own.lookAtMs <= io.nowMs);
+  if (due.length > 0) {
+    const others = [...state.peers.values()].filter((peer) => peer.status === 'active');
+    for (const [, own] of due) own.lookAtMs = Number.POSITIVE_INFINITY;
+    const rosters = due.map(([network]) => state.rosters.get(network));
+    if (others.length <= ASK_ALL_NODES) {
+      for (const { name } of others) if (rosters.some((roster) => !roster?.has(name))) state.toAsk.add(name);
+    } else {
+      const alone = due.filter((_, index) => (rosters[index]?.size ?? 0) <= 1).map(([, own]) => own);
+      if (alone.length > 0) askAnybody(state, exchange, others, alone);
+    }
   }
-  if (alone.length === 0) return;
-  const others = [...state.peers.values()].filter((peer) => peer.status === 'active');
+  askSome(state, exchange);
+}
+
+function askAnybody(state: NetworkDbState, exchange: Exchange, others: readonly Peer[], alone: OwnNetwork[]): void {
+  const { io } = state;
   const peer = others[uniformInt(io.random, 0, others.length)];
   if (peer === undefined) return;
   exchange(peer.address, false, ({ ok }) => {
     if (!ok) for (const own of alone) own.lookAtMs = io.nowMs + RETRY_MS;
   });
+}
+
+/** Asks the next of those that are all to be asked; where that fails, again, until they are given up. */
+function askSome(state: NetworkDbState, exchange: Exchange): void {
+  const { io, toAsk } = state;
+  for (const name of [...toAsk].slice(0, ASK_ALL_STEP)) {
+    toAsk.delete(name);
+    const peer = state.peers.get(name);
+    if (peer?.status !== 'active') continue;
+    exchange(peer.address, false, ({ ok }) => {
+      if (!ok) io.timers.at(io.nowMs + RETRY_MS, () => toAsk.add(name));
+    });
+  }
 }
