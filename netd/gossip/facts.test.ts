@@ -15,7 +15,7 @@ test.each<[Fact, string]>([
   [{ kind: 'joined', peers: 3 }, 'info joined the gossip cluster peers=3'],
   [
     { kind: 'unreachable', addresses: [address, address], reason: 'timed out' },
-    'warn no gossip peer can be reached; will keep trying addresses=10.0.0.12:7946 10.0.0.12:7946 reason=timed out',
+    'warn no gossip peer can be reached; will keep trying addresses=10.0.0.12:7946 10.0.0.12:7946 reason=timed out mend=let TCP and UDP on that port through, both ways',
   ],
   [
     { kind: 'dropped', what: 'row', reason: 'full' },

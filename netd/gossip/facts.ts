@@ -37,7 +37,8 @@ export function tell(fact: Fact): Telling {
     case 'joined':
       return { level: 'info', message: 'joined the gossip cluster', fields: { peers: fact.peers } };
     case 'unreachable': {
-      const fields = { addresses: fact.addresses.map(text).join(' '), reason: fact.reason };
+      const mend = 'let TCP and UDP on that port through, both ways';
+      const fields = { addresses: fact.addresses.map(text).join(' '), reason: fact.reason, mend };
       return { level: 'warn', message: 'no gossip peer can be reached; will keep trying', fields };
     }
     case 'dropped': {

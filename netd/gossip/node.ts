@@ -248,7 +248,11 @@ async function listened<T>(listen: Address, bind: () => Promise<T>): Promise<T> 
         cause: error,
       });
     }
-    throw new NetdError('gossip-listen-failed', `cannot listen on ${text(listen)}`, { cause: error });
+    const why = error instanceof Error ? `: ${error.message}` : '';
+    throw new NetdError('gossip-listen-failed', `cannot listen on ${text(listen)}${why}`, {
+      mend: 'Check that netd runs as root, and that no security policy keeps it from UDP and TCP on that port.',
+      cause: error,
+    });
   }
 }
 
