@@ -109,9 +109,10 @@ describe.each(['bookworm', 'sid'] as const)('logs of the engine of %s', (suite) 
     const drive = `--log-driver=${driver}`;
 
     it('are whole: both streams, times as the engine has them, tail, since, streams', async () => {
+      // Between two streams the order is that in which the engine reads them: a busy one needs a moment for each.
       await ran(
         'both',
-        'for i in 1 2 3; do echo out $i; sleep 0.02; echo err $i >&2; sleep 0.02; done; printf end',
+        'for i in 1 2 3; do echo out $i; sleep 0.3; echo err $i >&2; sleep 0.3; done; printf end',
         drive,
       );
       const messages = await readTask('both');
