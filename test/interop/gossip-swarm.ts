@@ -44,6 +44,9 @@ export async function gossipSwarm(bed: Bed, plan: GossipSwarmPlan): Promise<Goss
   const manager = await starting(() => engineHost(bed, first.name, first.engine, rotationSec));
   const swarm = await swarmInit(manager);
   const network = await overlay(manager, NETWORK, '--subnet', SUBNET);
+  // Before the workers join: each then attaches when it comes. All in one moment, their bulk syncs would cross, and Docker
+  // waits for half a minute (spec gossip §18.3 no. 2).
+  await service(manager, WEB, NETWORK, '--mode', 'global');
   const workers = Object.entries(plan.workers).map(([name, engine]) =>
     starting(async () => {
       const host = await engineHost(bed, name, engine);
@@ -52,7 +55,6 @@ export async function gossipSwarm(bed: Bed, plan: GossipSwarmPlan): Promise<Goss
     }),
   );
   const dockers = [manager, ...(await Promise.all(workers))];
-  await service(manager, WEB, NETWORK, '--mode', 'global');
   const probes = await Promise.all(
     plan.probes.map((name) =>
       starting(async () => {

@@ -3,7 +3,7 @@ import { everybodyIsOn } from '../agreement.ts';
 import { complaints } from '../docker-side.ts';
 import type { GossipSwarm } from '../gossip-swarm.ts';
 import type { Probe } from '../probe.ts';
-import { dockerHas, dockerLacks, gossipName, ourRows } from '../rows.ts';
+import { dockerHas, dockerLacks, ourRows } from '../rows.ts';
 
 const CALM_MS = 120_000;
 
@@ -36,7 +36,7 @@ export function calmScenario(swarm: () => GossipSwarm): void {
       }
       expect(probe.log()).not.toMatch(/refused|failed|cannot|"level":"(warn|error)"/);
     }
-    expect(await complaintsOf(swarm())).toEqual([]);
+    for (const docker of dockers) expect(complaints(docker, 'misunderstanding', 'suspicion')).toEqual([]);
     for (const rows of early) await Promise.all(dockers.map((docker) => dockerHas(docker, network, rows)));
     const late = await publishEach(swarm(), 'late');
 
@@ -49,20 +49,8 @@ export function calmScenario(swarm: () => GossipSwarm): void {
       const { peers } = await probe.view();
       expect(peers.find(({ name }) => name === leaving.name)?.status).toBe('left');
     }
-    expect(await complaintsOf(swarm())).toEqual([]);
+    for (const docker of dockers) expect(complaints(docker, 'misunderstanding', 'suspicion')).toEqual([]);
   });
-}
-
-/**
- * What dockerds complain of, but for bulk syncs between two of them: they all attach at the same moment, where the global
- * service starts, their requests cross, and each waits for half a minute (spec gossip §18.3 no. 2). We have no part in those.
- */
-async function complaintsOf({ dockers, network }: GossipSwarm): Promise<readonly string[]> {
-  const names = await Promise.all(dockers.map((docker) => gossipName(docker, network)));
-  const betweenDockers = names.map((name) => `msg="Bulk sync to node ${name} timed out"`);
-  return dockers
-    .flatMap((docker) => complaints(docker, 'misunderstanding', 'suspicion'))
-    .filter((line) => !betweenDockers.some((text) => line.includes(text)));
 }
 
 /** Publishes one endpoint on each probe, and waits until every dockerd has it. */
