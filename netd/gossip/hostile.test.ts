@@ -16,7 +16,7 @@ import {
   Stage,
   tableEvent,
 } from './core-testkit.ts';
-import { GOSSIP_SUBSYSTEM, keyringOf, keySetOf } from './keys/keyring.ts';
+import { GOSSIP_SUBSYSTEM, type Keyring, keyringOf, keySetOf } from './keys/keyring.ts';
 import { startGossip } from './node.ts';
 import { openPacket, sealPacket } from './wire/packet.ts';
 import { decodePushPull } from './wire/push-pull.ts';
@@ -42,15 +42,8 @@ describe('a peer that floods', () => {
     const told: string[] = [];
     const logger = { ...silentLogger, warn: (_: unknown, message: string) => told.push(message) };
     const key = Buffer.alloc(16, 2);
-    const keys = [1, 2, 3].map((n) => ({
-      subsystem: GOSSIP_SUBSYSTEM,
-      key: Buffer.alloc(16, n),
-      lamportTime: BigInt(n),
-    }));
-    const set = keySetOf(keys, GOSSIP_SUBSYSTEM);
-    if (set === undefined) throw new Error('no keys');
     const ip = '127.0.9.3';
-    const options = { listen: { ip, port: 0 }, advertiseIp: ip, keyring: keyringOf(set) };
+    const options = { listen: { ip, port: 0 }, advertiseIp: ip, keyring: threeKeys() };
     await using node = await startGossip({ ...options, logger: Object.assign(Object.create(silentLogger), logger) });
     const flooder = createSocket('udp4').bind(0, '127.0.9.66');
     try {
@@ -88,18 +81,11 @@ describe('a peer that floods', () => {
 
   test('with garbage over real sockets: others are still answered', async () => {
     const key = Buffer.alloc(16, 2);
-    const keys = [1, 2, 3].map((n) => ({
-      subsystem: GOSSIP_SUBSYSTEM,
-      key: Buffer.alloc(16, n),
-      lamportTime: BigInt(n),
-    }));
-    const set = keySetOf(keys, GOSSIP_SUBSYSTEM);
-    if (set === undefined) throw new Error('no keys');
     const ip = '127.0.9.1';
     await using node = await startGossip({
       listen: { ip, port: 0 },
       advertiseIp: ip,
-      keyring: keyringOf(set),
+      keyring: threeKeys(),
       logger: silentLogger,
     });
     const flooder = createSocket('udp4').bind(0, '127.0.9.66');
@@ -279,3 +265,15 @@ describe('memory pressure', () => {
     expect([stage.core.db.bulk.load.backlogBytes, stage.core.db.state.rows.size]).toEqual([0, 1200]);
   });
 });
+
+/** Keys of which every byte is 1, 2 and 3; the second is the primary. */
+function threeKeys(): Keyring {
+  const keys = [1, 2, 3].map((n) => ({
+    subsystem: GOSSIP_SUBSYSTEM,
+    key: Buffer.alloc(16, n),
+    lamportTime: BigInt(n),
+  }));
+  const set = keySetOf(keys, GOSSIP_SUBSYSTEM);
+  if (set === undefined) throw new Error('no keys');
+  return keyringOf(set);
+}

@@ -10,7 +10,7 @@ import { noteAttached } from './unaware.ts';
 /** A network event from gossip: passed on if it was news. */
 export function onNetworkEvent(state: NetworkDbState, event: NetworkEvent, bytes: Buffer): void {
   // A node of the reference that looks for lost peers gives its attachments new times each time: that is news, but no change.
-  const wasThere = isAttached(state, event.node, event.network);
+  const wasThere = state.rosters.get(event.network)?.has(event.node) === true;
   if (!applyNetworkEvent(state, event)) return;
   if (event.type === 'join' && !wasThere) noteAttached(state, event.node, event.network);
   state.networkQueue.put(`${event.network}\0${event.node}`, encodeEnvelope('networkEvent', bytes));
@@ -47,11 +47,6 @@ export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): b
     for (const row of [...state.rows.ownedBy(peer.name)]) if (row.network === event.network) state.rows.drop(row);
   }
   return true;
-}
-
-/** Whether that other node is known to be on the network. */
-export function isAttached(state: NetworkDbState, node: string, network: string): boolean {
-  return state.attachments.get(node)?.get(network)?.leaving === false;
 }
 
 /** Queues news about our own attachment. */

@@ -17,7 +17,7 @@ import { BulkSyncs } from './bulk-sync.ts';
 import { BULK_SYNC_INTERVAL_MS, bulkSyncPeriodMs, GOSSIP_INTERVAL_MS, REAP_PERIOD_MS } from './constants.ts';
 import type { Exchange } from './exchange.ts';
 import { Healing } from './heal.ts';
-import { applyNetworkEvent, isAttached, onNetworkEvent, reapAttachments } from './network-events.ts';
+import { applyNetworkEvent, onNetworkEvent, reapAttachments } from './network-events.ts';
 import { announceNode, forgetPeers, memberDown, memberUp, onNodeEvent } from './node-events.ts';
 import type { RowChange } from './rows.ts';
 import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
@@ -155,7 +155,7 @@ export class NetworkDb implements SwimDelegate {
       }
       const { leaving, time, node, network } = next.value;
       const type = leaving ? 'leave' : 'join';
-      const wasThere = isAttached(this.state, node, network);
+      const wasThere = this.state.rosters.get(network)?.has(node) === true;
       const isNews = applyNetworkEvent(this.state, { type, time, node, network });
       if (isNews && type === 'join' && !wasThere && this.state.own.get(network)?.leaving === false)
         this.#missed.add(network);
