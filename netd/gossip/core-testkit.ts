@@ -269,9 +269,9 @@ export function pushPull(
   index: number,
   nodes: readonly NodeEntry[],
   attachments: readonly AttachmentEntry[] = [],
-  join = false,
+  { join = false, time = 1n } = {},
 ): Buffer {
-  const state = encodeNetworkPushPull({ time: 1n, node: peerOf(index).name, attachments });
+  const state = encodeNetworkPushPull({ time, node: peerOf(index).name, attachments });
   return encodePushPull({ join, nodes, userState: encodeEnvelope('pushPull', state) }, peerOf(index).name);
 }
 

@@ -34,7 +34,7 @@ test('N18 a node that joins again every minute, with int16 counts in its headers
   const networks = [NET, ...'abcdef'].map((end) => NET.slice(0, -1) + end.slice(-1)); // enough for a count above 127
   for (let minute = 1; minute <= MINUTES; minute++) {
     const attachments = networks.map((network) => ({ network, node: peerOf(1).name, time: 1n, leaving: false }));
-    const state = withInt16Counts(pushPull(1, nodes, attachments, true));
+    const state = withInt16Counts(pushPull(1, nodes, attachments, { join: true }));
     const before = stage.sent.length;
     const reply = stage.request(state);
     assert(reply, 'a join is answered');

@@ -355,7 +355,7 @@ describe('push/pull', () => {
     const stage = new Stage();
     stage.input({ kind: 'attach', network: NET });
     const before = stage.core.db.state.networkClock.time;
-    const reply = stage.request(pushPull(1, [entryOf(1)], [], true));
+    const reply = stage.request(pushPull(1, [entryOf(1)], [], { join: true }));
     const state = decodePushPull(reply ?? Buffer.alloc(0));
     expect(state.join).toBe(true);
     expect(state.nodes).toMatchObject([{ name: SELF.name, state: 'alive', incarnation: 1 }]);

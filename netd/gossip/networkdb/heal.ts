@@ -3,7 +3,7 @@ import type { Address } from '../wire/swim-message.ts';
 import { askUntilHeard } from './ask-again.ts';
 import type { BulkSyncs } from './bulk-sync.ts';
 import type { Exchange } from './exchange.ts';
-import { announceNode } from './node-events.ts';
+import { announceHere } from './node-events.ts';
 import type { Peer } from './peers.ts';
 import type { NetworkDbState } from './state.ts';
 
@@ -94,7 +94,7 @@ export class Healing {
     }
     this.#reportedUnreachable = false;
     io.fact({ kind: 'joined', peers: joined });
-    announceNode(this.#state, 'join');
+    announceHere(this.#state);
     // The push/pull told who is where; the rows come only by bulk sync, and half a minute is long to wait for them.
     const networks = [...this.#state.own].filter(([, own]) => !own.leaving).map(([network]) => network);
     this.#bulk.syncEach(networks, 2, () => undefined);
@@ -123,7 +123,7 @@ export class Healing {
     peer.nextDialMs = io.nowMs + waitMs * (0.5 + io.random() / 2);
     this.#exchange(peer.address, true, (result) => {
       if (!result.ok) return;
-      announceNode(this.#state, 'join');
+      announceHere(this.#state);
       this.#syncWith(peer, io.nowMs);
     });
   }

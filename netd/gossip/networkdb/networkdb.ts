@@ -18,7 +18,7 @@ import { BULK_SYNC_INTERVAL_MS, bulkSyncPeriodMs, GOSSIP_INTERVAL_MS, REAP_PERIO
 import type { Exchange } from './exchange.ts';
 import { Healing } from './heal.ts';
 import { applyNetworkEvent, onNetworkEvent, reapAttachments } from './network-events.ts';
-import { announceNode, forgetPeers, memberDown, memberUp, onNodeEvent } from './node-events.ts';
+import { announceLeave, forgetPeers, memberDown, memberUp, onNodeEvent, toldTime } from './node-events.ts';
 import type { RowChange } from './rows.ts';
 import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
@@ -86,7 +86,7 @@ export class NetworkDb implements SwimDelegate {
   /** Says that we are leaving; `done` runs when memberlist may say its goodbye (spec gossip §17.4). */
   leave(done: () => void): void {
     const { io, nodeQueue } = this.state;
-    const key = announceNode(this.state, 'leave');
+    const key = announceLeave(this.state);
     const giveUpMs = io.nowMs + LEAVE_WAIT_MS;
     const check = () => {
       const isOut = !nodeQueue.has(key) || this.state.activePeers <= 1;
@@ -125,7 +125,7 @@ export class NetworkDb implements SwimDelegate {
   *localState(join: boolean): Generator<void, Buffer> {
     const { own, attachments: others, networkClock, config } = this.state;
     const joinTime = join ? networkClock.increment() : undefined;
-    const told = new AttachmentList(networkClock.time, own.size * (others.size + 1));
+    const told = new AttachmentList(toldTime(this.state), own.size * (others.size + 1));
     for (const [network, one] of own) {
       if (joinTime !== undefined) one.time = joinTime;
       told.add({ network, time: one.time, node: config.name, leaving: one.leaving });
@@ -169,8 +169,8 @@ export class NetworkDb implements SwimDelegate {
     if (wasGone && peer !== undefined) this.#healing.returned(peer);
   }
 
-  memberDown(member: { readonly name: string }): void {
-    const displaced = memberDown(this.state, member.name);
+  memberDown(member: { readonly name: string; readonly state: string }): void {
+    const displaced = memberDown(this.state, member.name, member.state === 'left' ? 'left' : 'dead');
     if (displaced !== undefined) this.#healing.returned(displaced);
   }
 

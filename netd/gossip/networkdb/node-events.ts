@@ -1,5 +1,5 @@
 import { encodeEnvelope, encodeNodeEvent } from '../wire/networkdb-encode.ts';
-import type { NodeEvent } from '../wire/networkdb-message.ts';
+import type { LamportTime, NodeEvent } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { FORGET_NODE_MS } from './constants.ts';
 import type { Peer } from './peers.ts';
@@ -49,14 +49,15 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
 }
 
 /**
- * memberlist says a node is gone, one way or the other; only a LEAVE event makes it "left" here. Returns the node it had
- * displaced from its address, if that one turns out to be the one that lives: news of a predecessor may come late.
+ * memberlist says a node is gone. By its own word it has left, even where its LEAVE event got lost or was overtaken: nobody
+ * needs to look for it (the reference does, spec gossip §14.2). Returns the node it had displaced from its address, if that
+ * one turns out to be the one that lives: news of a predecessor may come late.
  */
-export function memberDown(state: NetworkDbState, name: string): Peer | undefined {
+export function memberDown(state: NetworkDbState, name: string, why: 'dead' | 'left'): Peer | undefined {
   const peer = state.peers.get(name);
   if (peer === undefined) return undefined;
   peer.displacedBy = undefined;
-  if (peer.status === 'active') retire(state, peer, 'failed');
+  if (peer.status === 'active') retire(state, peer, why === 'left' ? 'left' : 'failed');
   if (peer.displaced === undefined) return undefined;
   const predecessor = state.peers.get(peer.displaced);
   peer.displaced = undefined;
@@ -71,17 +72,30 @@ export function onNodeEvent(state: NetworkDbState, event: NodeEvent, bytes: Buff
   if (!state.networkClock.witness(event.time)) return;
   const peer = state.peers.get(event.node);
   // A LEAVE in our own name is a mistake or a forgery: we know best whether we are leaving.
-  if (peer === undefined || event.node === state.config.name || peer.time >= event.time) return;
+  if (peer === undefined || event.node === state.config.name || peer.time > event.time) return;
+  // A node that tells its state between saying LEAVE and going has told the time of its LEAVE.
+  if (peer.time === event.time && event.type !== 'leave') return;
   peer.time = event.time;
   if (event.type !== 'leave' || peer.status !== 'active') return;
   retire(state, peer, 'left');
   queueNodeEvent(state, bytes);
 }
 
-/** Tells the cluster that we are here, or going. Returns the key it has in the queue. */
-export function announceNode(state: NetworkDbState, type: NodeEvent['type']): string {
-  const time = state.networkClock.increment();
-  return queueNodeEvent(state, encodeNodeEvent({ type, time, node: state.config.name }));
+/** Tells the cluster that we are here. */
+export function announceHere(state: NetworkDbState): void {
+  // Who heard it before our LEAVE would take that for old.
+  if (state.leaveTime === undefined) announce(state, 'join', state.networkClock.increment());
+}
+
+/** Tells the cluster that we are going. Returns the key it has in the queue. */
+export function announceLeave(state: NetworkDbState): string {
+  state.leaveTime = state.networkClock.increment();
+  return announce(state, 'leave', state.leaveTime);
+}
+
+/** The time a push/pull of ours bears: that of the network clock, but never so late that our LEAVE seems old beside it. */
+export function toldTime({ networkClock, leaveTime }: NetworkDbState): LamportTime {
+  return leaveTime === undefined ? networkClock.time : leaveTime - 1n;
 }
 
 /** Forgets nodes that have been away for a day. */
@@ -89,6 +103,10 @@ export function forgetPeers(state: NetworkDbState): void {
   for (const peer of state.peers.values()) {
     if (peer.status !== 'active' && peer.forgetAtMs <= state.io.nowMs) forget(state, peer);
   }
+}
+
+function announce(state: NetworkDbState, type: NodeEvent['type'], time: LamportTime): string {
+  return queueNodeEvent(state, encodeNodeEvent({ type, time, node: state.config.name }));
 }
 
 function queueNodeEvent(state: NetworkDbState, inner: Buffer): string {

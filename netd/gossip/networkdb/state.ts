@@ -75,6 +75,8 @@ export interface NetworkDbState {
   activePeers: number;
   /** Node events queued so far: each needs a key of its own. */
   nodeEvents: number;
+  /** Time of our LEAVE event, once we have said it. */
+  leaveTime: LamportTime | undefined;
 }
 
 export interface PublishedRow {
@@ -129,6 +131,7 @@ export function createNetworkDbState(
     unaware: new Map(),
     activePeers: 1,
     nodeEvents: 0,
+    leaveTime: undefined,
   };
 }
 
