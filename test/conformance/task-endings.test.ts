@@ -25,7 +25,7 @@ describe.each(OLDEST_AND_NEWEST)('a task that ends on netd and one that ends on 
     await networkConfig(manager, NOWHERE, '10.201.0.0/24');
     await macvlan(manager, NOWHERE);
     for (const host of [docker, netd]) {
-      await host.docker('run', '--detach', '--publish', `${TAKEN_PORT}:80`, BUSYBOX, 'sleep', '1000');
+      await host.docker('run', '--detach', '--publish', `0.0.0.0:${TAKEN_PORT}:80`, BUSYBOX, 'sleep', '1000');
     }
     const configId = await makePayload(manager, 'config', 'conf', 'x');
     for (const service of endingServices(configId).filter(isTried)) {
