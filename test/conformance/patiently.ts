@@ -1,4 +1,4 @@
-import { eventually } from '#test/hosts/eventually.ts';
+import { type EventuallyOptions, eventually } from '#test/hosts/eventually.ts';
 
 /** A loaded machine may need long for what takes a moment on an idle one; what never comes is found either way. */
 const PATIENCE = { timeoutMs: 90_000, intervalMs: 100 };
@@ -7,7 +7,7 @@ const PATIENCE = { timeoutMs: 90_000, intervalMs: 100 };
 export function patiently<T>(
   description: string,
   check: () => T | false | undefined | Promise<T | false | undefined>,
-  options: { readonly intervalMs?: number } = {},
+  options: EventuallyOptions = {},
 ): Promise<T> {
   return eventually(description, check, { ...PATIENCE, ...options });
 }

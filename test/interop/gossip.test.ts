@@ -3,16 +3,21 @@ import { MANAGER_VERSIONS } from '#test/conformance/versions.ts';
 import { complaints } from './docker-side.ts';
 import { calmScenario } from './scenarios/calm.ts';
 import { rowScenarios } from './scenarios/rows.ts';
-import { troubleScenarios } from './scenarios/trouble.ts';
+import { onlyDockerScenario, troubleScenarios } from './scenarios/trouble.ts';
 import { useGossipSwarm } from './use-swarm.ts';
 
 // Nearly all of it is waiting: everything at once takes as long as the longest.
 vi.setConfig({ maxConcurrency: 200, testTimeout: 300_000 });
 
 describe.concurrent.each(MANAGER_VERSIONS)('gossip of two nodes, manager $version', ({ suite }) => {
-  calmScenario(
-    useGossipSwarm({ manager: { name: 'm1', engine: suite }, rotationSec: 20, workers: {}, probes: ['p1'] }),
-  );
+  const swarm = useGossipSwarm({
+    manager: { name: 'm1', engine: suite },
+    rotationSec: 20,
+    workers: {},
+    probes: ['p1'],
+  });
+  calmScenario(swarm);
+  onlyDockerScenario(swarm);
 });
 
 describe.concurrent('gossip of eight nodes of all versions', () => {

@@ -8,12 +8,36 @@ import { dockerHas, dockerLacks, gossipName, ourRows, probeAgrees } from '../row
 
 /** Long enough for everybody to be given up (24 s at the most among seven), and to be forgotten by memberlist (30 s more). */
 const PARTITION_MS = 60_000;
+/**
+ * Who hears nobody at all doubts itself, and gives each probe eight seconds (spec gossip §10.4, §10.7). One of seven others may
+ * be first in this walk and last in the next: thirteen probes, and 24 s of suspicion that nobody else confirms.
+ */
+const ALONE_MS = 13 * 8000 + 24_000;
 /** How long nobody must dial a node that has left; each dockerd dials one failed node every second. */
 const QUIET_MS = 5_000;
 /** A goodbye is heard within a second. Nobody is given up for silence before four. */
 const AT_ONCE_MS = 3_000;
 /** The dockerds that are left in peace. */
 const CALM = ['m1', 'w1'] as const;
+
+/**
+ * Nobody but Docker is there to notice: among many, others may be the first to suspect, and Docker takes their word. For a
+ * probe that has said goodbye.
+ */
+export function onlyDockerScenario(swarm: () => GossipSwarm): void {
+  test('killed, and only Docker there: it suspects us, gives us up and drops our rows', {
+    concurrent: false,
+  }, async () => {
+    const { network, probes, manager } = swarm();
+    const [killed] = probes;
+    if (killed === undefined) throw new Error('the scenario needs a probe');
+    await killed.restart();
+    await killed.attach(network);
+    const { name } = killed;
+    await isKilled(killed, network, [manager]);
+    expect(dockerLog(manager)).toContain(`memberlist: Suspect ${name} has failed`);
+  });
+}
 
 /** Nodes that leave, are killed, come back, and are cut off: ours (each with a probe to itself), and Docker's (`w2`). */
 export function troubleScenarios(swarm: () => GossipSwarm): void {
@@ -64,22 +88,8 @@ export function troubleScenarios(swarm: () => GossipSwarm): void {
     await isBack(killed, network, calm());
   });
 
-  test('killed: Docker suspects us, gives us up and drops our rows; a new start has everything back', async () => {
-    const { network, probe } = swarm();
-    const killed = probe('fail');
-    const { name } = killed;
-    const ours = ourRows(killed, 'failing');
-    await killed.publish(network, ours);
-    for (const docker of calm()) await dockerHas(docker, network, ours);
-    await killed.kill();
-    for (const docker of calm()) await dockerLacks(docker, network, ours);
-    for (const docker of calm()) {
-      expect(dockerLog(docker)).toContain(`Node ${name} change state NodeActive --> NodeFailed`);
-    }
-    expect(calm().some((docker) => dockerLog(docker).includes(`memberlist: Suspect ${name} has failed`))).toBe(true);
-    await killed.restart();
-    await killed.attach(network);
-    await isBack(killed, network, calm());
+  test('killed: Docker gives us up and drops our rows; a new start has everything back', async () => {
+    await isKilled(swarm().probe('fail'), swarm().network, calm());
   });
 
   test('cut off for a minute: both sides give each other up, and have everything back afterwards', async () => {
@@ -139,6 +149,22 @@ async function namesOn(docker: Host, network: string): Promise<readonly string[]
   return peers.map(({ name }) => name);
 }
 
+/** Publishes, dies without a word, is given up by those dockerds, starts again and has everything back. */
+async function isKilled(killed: Probe, network: string, dockers: readonly Host[]): Promise<void> {
+  const { name } = killed;
+  const ours = ourRows(killed, 'failing');
+  await killed.publish(network, ours);
+  for (const docker of dockers) await dockerHas(docker, network, ours);
+  await killed.kill();
+  for (const docker of dockers) await dockerLacks(docker, network, ours);
+  for (const docker of dockers) {
+    expect(dockerLog(docker)).toContain(`Node ${name} change state NodeActive --> NodeFailed`);
+  }
+  await killed.restart();
+  await killed.attach(network);
+  await isBack(killed, network, dockers);
+}
+
 /** Rows go in both directions between a probe that has (re)joined the network and those dockerds. */
 async function isBack(probe: Probe, network: string, dockers: readonly Host[]): Promise<void> {
   const ours = ourRows(probe, 'back');
@@ -152,12 +178,13 @@ async function isBack(probe: Probe, network: string, dockers: readonly Host[]): 
 
 /** The probe has given up all others, and has no rows but its own. */
 async function isAlone(probe: Probe, network: string): Promise<void> {
-  await patiently(`${probe.host.name} is alone`, async () => {
+  const isAloneNow = async () => {
     const { nodes, endpoints, peers } = await probe.snapshot(network);
     expect(nodes).toEqual([probe.name]);
     for (const { owner } of [...endpoints, ...peers]) expect(owner).toBe(probe.name);
     return true;
-  });
+  };
+  await patiently(`${probe.host.name} is alone`, isAloneNow, { timeoutMs: ALONE_MS });
 }
 
 /** The probe has given up that node, and has none of its rows. */
