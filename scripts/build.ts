@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
+import { NetdError } from '#base/errors.ts';
+import { manualPage } from './manual/page.ts';
+import { noticesText } from './notices/notices.ts';
 
 /**
  * Builds dist/netd: the sources bundled to one script, the script put into a copy of the Node this project pins (Node's
@@ -11,10 +14,13 @@ import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
  *
  *   node scripts/build.ts                 dist/netd, of agent/main.ts
  *   node scripts/build.ts ENTRY OUTPUT    another program in the same way: for tests of what only executables do
+ *
+ * Beside it lie `netd.notices`, the licences of all that is in it, and `netd.8`, the manual page: packages take both along.
  */
 
 const root = join(import.meta.dirname, '..');
-const [entry = join(root, 'agent', 'main.ts'), executable = join(root, 'dist', 'netd')] = process.argv.slice(2);
+const given = process.argv.slice(2).map((path) => resolve(path));
+const [entry = join(root, 'agent', 'main.ts'), executable = join(root, 'dist', 'netd')] = given;
 const bundle = `${executable}.cjs`;
 const blob = `${executable}.blob`;
 
@@ -30,7 +36,10 @@ async function main(): Promise<void> {
   const startedMs = performance.now();
   await mkdir(dirname(executable), { recursive: true });
   say('bundling');
-  await bundleSources();
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const sources = await bundleSources(version);
+  await writeFile(`${executable}.notices`, noticesText(root, version, [...sources, ...Object.values(nativeParts())]));
+  await writeFile(`${executable}.8`, manualPage(version));
   say('putting it into a copy of Node');
   await makeExecutable();
   const { stdout } = await run(executable, ['version']);
@@ -40,11 +49,13 @@ async function main(): Promise<void> {
   say(`${name} is built: ${stdout.trim().split('\n')[0]}, ${Math.round(size / 2 ** 20)} MiB, ${seconds} s`);
 }
 
-async function bundleSources(): Promise<void> {
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-  await build({
+/** Bundles, and resolves to the files that something in the bundle comes from, relative to the checkout. */
+async function bundleSources(version: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    absWorkingDir: root,
     entryPoints: [entry],
     outfile: bundle,
+    metafile: true,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -65,18 +76,20 @@ async function bundleSources(): Promise<void> {
       },
     ],
   });
+  return Object.values(metafile.outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter((path) => (inputs[path]?.bytesInOutput ?? 0) > 0),
+  );
 }
 
 async function makeExecutable(): Promise<void> {
   const config = `${executable}.sea.json`;
-  const assets = nativeParts();
   const seaConfig = {
     main: bundle,
     output: blob,
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     execArgv: RUNTIME_FLAGS,
-    assets,
+    assets: Object.fromEntries(Object.entries(nativeParts()).map(([name, path]) => [name, join(root, path)])),
   };
   await writeFile(config, JSON.stringify(seaConfig));
   await run(process.execPath, ['--experimental-sea-config', config]);
@@ -89,10 +102,10 @@ async function makeExecutable(): Promise<void> {
   await Promise.all([config, blob].map((path) => rm(path)));
 }
 
-/** The library netd/kernel/native.ts loads, by the name it asks for: that of the architecture this runs on. */
+/** The library netd/kernel/native.ts loads, by the name it asks for, in the checkout: that of the architecture this runs on. */
 function nativeParts(): Readonly<Record<string, string>> {
   const { arch } = process;
-  const koffi = join(root, 'node_modules', '@koromix', `koffi-linux-${arch}`, `linux_${arch}`, 'koffi.node');
+  const koffi = join('node_modules', '@koromix', `koffi-linux-${arch}`, `linux_${arch}`, 'koffi.node');
   return { 'koffi.node': koffi };
 }
 
@@ -100,4 +113,8 @@ function say(text: string): void {
   process.stdout.write(`build: ${text}\n`);
 }
 
-await main();
+await main().catch((error: unknown) => {
+  if (!(error instanceof NetdError)) throw error;
+  process.stderr.write(`build: ${error.message}\n  → ${error.mend}\n`);
+  process.exitCode = 1;
+});
