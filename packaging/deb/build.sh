@@ -2,6 +2,8 @@
 # Makes a Debian package of the built executable, for the architecture of this machine.
 #
 #   sh packaging/deb/build.sh [EXECUTABLE [DIRECTORY]]     from dist/netd, into dist/, as netd_VERSION_ARCHITECTURE.deb
+#
+# EXECUTABLE.8, the manual page, and EXECUTABLE.notices, the licences of all that is in it, have to lie beside it.
 set -eu
 umask 022
 here=$(dirname "$0")
@@ -10,7 +12,9 @@ executable=${1:-$root/dist/netd}
 directory=${2:-$root/dist}
 
 fail() { echo "netd package: $*" >&2; exit 1; }
-[ -x "$executable" ] || fail "there is no $executable: build it with 'npm run build'"
+for file in "$executable" "$executable.8" "$executable.notices"; do
+  [ -f "$file" ] || fail "there is no $file: build it with 'npm run build'"
+done
 command -v dpkg-deb >/dev/null || fail 'dpkg-deb is missing: Debian packages are made on Debian and its relatives'
 
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$root/package.json")
@@ -29,7 +33,9 @@ completion() {
 put 0755 "$executable" usr/bin/netd
 put 0644 "$root/systemd/netd.service" usr/lib/systemd/system/netd.service
 put 0644 "$here/../netd.yaml" etc/netd/netd.yaml
-put 0644 "$root/LICENSE" usr/share/doc/netd/copyright
+put 0644 "$executable.8" usr/share/man/man8/netd.8
+gzip -9n "$tree/usr/share/man/man8/netd.8"
+put 0644 "$executable.notices" usr/share/doc/netd/copyright
 put 0644 "$root/CHANGELOG.md" usr/share/doc/netd/changelog
 gzip -9n "$tree/usr/share/doc/netd/changelog"
 for page in "$root"/docs/*.md; do put 0644 "$page" "usr/share/doc/netd/${page##*/}"; done
