@@ -1,9 +1,11 @@
 import pLimit from 'p-limit';
+import { patiently } from '#test/conformance/patiently.ts';
 import type { Bed } from '#test/hosts/bed.ts';
 import type { EngineName } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
 import { dockerJoin, type Swarm, swarmInit } from '#test/hosts/swarm.ts';
+import { dockerNetwork } from './docker-side.ts';
 import { rotateKeysEvery } from './fast-rotation.ts';
 import { Probe } from './probe.ts';
 
@@ -44,17 +46,15 @@ export async function gossipSwarm(bed: Bed, plan: GossipSwarmPlan): Promise<Goss
   const manager = await starting(() => engineHost(bed, first.name, first.engine, rotationSec));
   const swarm = await swarmInit(manager);
   const network = await overlay(manager, NETWORK, '--subnet', SUBNET);
-  // Before the workers join: each then attaches when it comes. All in one moment, their bulk syncs would cross, and Docker
-  // waits for half a minute (spec gossip §18.3 no. 2).
-  await service(manager, WEB, NETWORK, '--mode', 'global');
-  const workers = Object.entries(plan.workers).map(([name, engine]) =>
-    starting(async () => {
-      const host = await engineHost(bed, name, engine);
-      await dockerJoin(host, swarm);
-      return host;
-    }),
+  const workers = await Promise.all(
+    Object.entries(plan.workers).map(([name, engine]) => starting(() => engineHost(bed, name, engine))),
   );
-  const dockers = [manager, ...(await Promise.all(workers))];
+  const dockers = [manager, ...workers];
+  await service(manager, WEB, NETWORK, '--mode', 'global', '--constraint', `node.labels.${WEB}==yes`);
+  for (const host of dockers) {
+    if (host !== manager) await dockerJoin(host, swarm);
+    await attachDocker(manager, host, network);
+  }
   const probes = await Promise.all(
     plan.probes.map((name) =>
       starting(async () => {
@@ -86,6 +86,19 @@ export function service(manager: Host, name: string, network: string, ...flags: 
   // Does not listen to SIGTERM as process 1, and nobody waits for it to end.
   const run = ['--stop-grace-period', '1s', '--no-resolve-image', '--detach', BUSYBOX, 'sleep', '3600'];
   return manager.docker('service', 'create', ...where, ...run);
+}
+
+/**
+ * Has a dockerd run a task on the network: after it is on the ingress network, and before the next one begins. Docker waits half
+ * a minute when it asks a peer for two networks at once, or two dockerds ask one another (spec gossip §18.3 no. 2), netd or no.
+ */
+async function attachDocker(manager: Host, host: Host, network: string): Promise<void> {
+  await patiently(`dockerd of ${host.name} is on the ingress network`, () => dockerNetwork(host, 'ingress'));
+  await manager.docker('node', 'update', '--label-add', `${WEB}=yes`, host.name);
+  await patiently(`dockerd of ${host.name} has a task of ${WEB} and the rows of others`, async () => {
+    const { peers, tasks } = await dockerNetwork(host, network);
+    return tasks.length > 0 && tasks.length >= peers.length;
+  });
 }
 
 async function engineHost(bed: Bed, name: string, engine: EngineName, rotationSec?: number): Promise<Host> {
