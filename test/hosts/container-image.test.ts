@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,6 +11,7 @@ import { BUSYBOX } from '#test/hosts/image.ts';
 import { swarmInit } from '#test/hosts/swarm.ts';
 
 const root = join(import.meta.dirname, '../..');
+const PACKAGE = join(root, 'packaging/package.sh');
 const run = promisify(execFile);
 
 /** The container image of the executable under test, made in `directory`; of the sources, if no built one is under test. */
@@ -21,7 +22,7 @@ async function makeImage(directory: string): Promise<string> {
     const executable = isBuilt ? join(root, 'dist/netd') : join(scratch, 'netd');
     const build = [join(root, 'scripts/build.ts'), join(root, 'agent/main.ts'), executable];
     if (!isBuilt) await run(process.execPath, build);
-    await run('sh', [join(root, 'packaging/package.sh'), 'image', executable, directory]);
+    await run('sh', [PACKAGE, 'image', executable, directory]);
     return readdirSync(directory).find((name) => name.endsWith('.image.tar')) ?? '';
   } finally {
     rmSync(scratch, { recursive: true });
@@ -38,6 +39,47 @@ function documentedRun(version: string): string {
 const docker = (host: Host, ...words: readonly string[]) => host.exec(['docker', ...words]);
 const tasks = (host: Host) => host.docker('ps', '--quiet', '--filter', 'label=com.docker.swarm.service.name=web');
 const isReady = async (host: Host) => (await docker(host, 'exec', 'netd', 'netd', 'status')).exitCode === 0;
+
+it('an executable gives the same image each time, with the notices of all that is in it, and none without them', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'netd-image-'));
+  try {
+    const executable = join(scratch, 'netd');
+    const make = (time: string) =>
+      run('sh', [
+        '-ec',
+        `umask 077; touch -d ${time} "$1"; sh "$2" image "$1" "$3"`,
+        'sh',
+        executable,
+        PACKAGE,
+        scratch,
+      ]);
+    const image = () => readdirSync(scratch).find((name) => name.endsWith('.image.tar'));
+    copyFileSync('/bin/true', executable);
+    await expect(make('2020-01-01')).rejects.toThrow(
+      `there is no ${executable}.notices: build it with 'npm run build'`,
+    );
+    expect(image()).toBeUndefined();
+
+    writeFileSync(`${executable}.notices`, 'the notices\n');
+    const made: Buffer[] = [];
+    for (const time of ['2020-01-01', '2021-01-01']) {
+      await make(time);
+      made.push(readFileSync(join(scratch, image() ?? '')));
+    }
+    expect(made[0]?.equals(made[1] ?? Buffer.alloc(0))).toBe(true);
+    const list = `tar xOf "$1" ./layer.tar | tar t`;
+    const { stdout } = await run('sh', ['-ec', list, 'sh', join(scratch, image() ?? '')]);
+    const files = stdout.split('\n').filter((path) => !path.endsWith('/'));
+    const notices = files.filter((path) => path.endsWith('/copyright'));
+    expect(notices).toEqual(
+      expect.arrayContaining(['./usr/share/doc/libc6/copyright', './usr/share/doc/netd/copyright']),
+    );
+    // A version for each notice but netd's own.
+    expect(files.filter((path) => path.includes('/status.d/')).length).toBe(notices.length - 1);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+});
 
 it('netd in a container, run as documented, is a worker that a restart of the engine and a new container leave as it is', async () => {
   await using bed = await createBed();
