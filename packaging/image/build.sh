@@ -29,8 +29,8 @@ put() { install -D -m "$1" "$2" "$tree/$3"; }
 # archive DIRECTORY ARCHIVE: one order, one time, one owner
 archive() { tar -C "$1" --sort=name --format=ustar --mtime=@0 --owner=0 --group=0 --numeric-owner -cf "$2" .; }
 sha256() { sha256sum "$1" | cut -d ' ' -f 1; }
-# libraries FILE…: where the loader finds what they need, and the loader
-libraries() { ldd "$@" | sed -n 's/^.*[ \t]\(\/[^ ]*\) (0x.*$/\1/p' | sort -u; }
+# libraries FILE…: where the loader finds what they need, and the loader; a line with "not found" comes through as it is
+libraries() { ldd "$@" | sed -n 's/^.*[ \t]\(\/[^ ]*\) (0x.*$/\1/p; /not found/p' | sort -u; }
 # owner FILE: the Debian package it is of, under any of the names that merged /usr gives it
 owner() {
   real=$(readlink -f "$1")
@@ -43,7 +43,10 @@ put 0644 "$executable.notices" usr/share/doc/netd/copyright
 mount=$(command -v mount) || fail 'mount(8) is missing'
 put 0755 "$mount" usr/bin/mount
 files=$(libraries "$executable" "$mount")
-[ -n "$files" ] || fail "ldd says of no library of $executable where it is"
+case $files in
+  '') fail "ldd says of no library of $executable where it is" ;;
+  *'not found'*) fail "libraries are missing here: $(echo "$files" | grep 'not found')" ;;
+esac
 for file in $files; do put 0755 "$file" "${file#/}"; done
 # Whoever gets the image gets the notices of its libraries as well, and can see, as scanners do, which versions they are.
 packages=$(for file in $mount $files; do owner "$file"; done)
@@ -74,8 +77,7 @@ cat >"$work/config.json" <<EOF
     "Labels": {
       "org.opencontainers.image.title": "netd",
       "org.opencontainers.image.description": "Worker node for Docker Swarm managers",
-      "org.opencontainers.image.version": "$version",
-      "org.opencontainers.image.licenses": "Apache-2.0"
+      "org.opencontainers.image.version": "$version"
     }
   },
   "rootfs": { "type": "layers", "diff_ids": ["sha256:$layer"] },
