@@ -1,3 +1,4 @@
+import { eventually } from './eventually.ts';
 import type { Host } from './host.ts';
 
 export type SwarmRole = 'worker' | 'manager';
@@ -19,9 +20,13 @@ export interface SwarmOptions {
 /** The port every manager listens on for nodes and other managers. */
 export const MANAGER_PORT = 2377;
 
+/** It takes a second, where forty engines start many. */
+const INGRESS_PATIENCE = { timeoutMs: 60_000, intervalMs: 100 };
+
 /** Makes the host, whose engine must run, the first manager of a new swarm. */
 export async function swarmInit(host: Host, options: SwarmOptions = {}): Promise<Swarm> {
   await host.docker('swarm', 'init', '--advertise-addr', host.address, ...(options.flags ?? []));
+  await onIngress(host);
   return swarmOf(host);
 }
 
@@ -35,10 +40,36 @@ export async function joinToken(manager: Host, role: SwarmRole): Promise<string>
   return manager.docker('swarm', 'join-token', '--quiet', role);
 }
 
-/** Joins the host's own engine, Docker's swarm mode: for further managers, and for workers to compare with. */
-export async function dockerJoin(host: Host, swarm: Swarm, role: SwarmRole = 'worker'): Promise<void> {
-  const flags = ['--token', swarm.tokens[role], '--advertise-addr', host.address];
-  await host.docker('swarm', 'join', ...flags, swarm.address);
+/**
+ * Joins the host's own engine, Docker's swarm mode: for further managers, and for workers to compare with.
+ *
+ * @param flags further ones of `docker swarm join`
+ */
+export async function dockerJoin(
+  host: Host,
+  swarm: Swarm,
+  role: SwarmRole = 'worker',
+  flags: readonly string[] = [],
+): Promise<void> {
+  const how = ['--token', swarm.tokens[role], '--advertise-addr', host.address, ...flags];
+  await host.docker('swarm', 'join', ...how, swarm.address);
+  await onIngress(host);
+}
+
+/**
+ * Waits until the host's dockerd has put itself on the ingress network, as each does when it has joined. One that attaches to
+ * two networks at once asks a peer for the rows of both, overlooks one answer, and waits for it for half a minute (spec gossip
+ * §18.3 no. 2).
+ */
+async function onIngress(host: Host): Promise<void> {
+  await eventually(
+    `dockerd of ${host.name} is on the ingress network`,
+    async () => {
+      const peers = await host.docker('network', 'inspect', '--format', '{{len .Peers}}', 'ingress');
+      return Number(peers) > 0;
+    },
+    INGRESS_PATIENCE,
+  );
 }
 
 /** A row of `docker node ls`. */

@@ -89,11 +89,10 @@ export function service(manager: Host, name: string, network: string, ...flags: 
 }
 
 /**
- * Has a dockerd run a task on the network: after it is on the ingress network, and before the next one begins. Docker waits half
- * a minute when it asks a peer for two networks at once, or two dockerds ask one another (spec gossip §18.3 no. 2), netd or no.
+ * Has a dockerd run a task on the network, and waits until it has the rows of others. Two dockerds that attach at the same time
+ * may ask one another, and then wait for half a minute (spec gossip §18.3 no. 2), netd or no.
  */
 async function attachDocker(manager: Host, host: Host, network: string): Promise<void> {
-  await patiently(`dockerd of ${host.name} is on the ingress network`, () => dockerNetwork(host, 'ingress'));
   await manager.docker('node', 'update', '--label-add', `${WEB}=yes`, host.name);
   await patiently(`dockerd of ${host.name} has a task of ${WEB} and the rows of others`, async () => {
     const { peers, tasks } = await dockerNetwork(host, network);

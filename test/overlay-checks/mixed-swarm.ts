@@ -4,7 +4,7 @@ import type { Bed } from '#test/hosts/bed.ts';
 import type { EngineSuite } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { Netd } from '#test/hosts/netd.ts';
-import { type Swarm, swarmInit } from '#test/hosts/swarm.ts';
+import { dockerJoin, type Swarm, swarmInit } from '#test/hosts/swarm.ts';
 import { type Member, Mesh } from '#test/overlay-swarm/mesh.ts';
 
 /** A worker of Docker's own swarm mode. */
@@ -59,10 +59,7 @@ export async function mixedSwarm(bed: Bed, options: MixedSwarmOptions = {}): Pro
       await one.start();
       await one.join(swarm, joinFlags(one.host));
     }),
-    ...workers.map(async (host) => {
-      const flags = ['--token', swarm.tokens.worker, '--advertise-addr', host.address, ...joinFlags(host)];
-      await host.docker('swarm', 'join', ...flags, swarm.address);
-    }),
+    ...workers.map((host) => dockerJoin(host, swarm, 'worker', joinFlags(host))),
   ]);
   const docker = workers.map((host, i) => ({ host, version: MANAGER_VERSIONS[i]?.version ?? '' }));
   return { swarm, services: new Services(manager), docker, netd, hosts: [n1, n2, ...workers] };
