@@ -5,7 +5,7 @@ import type { Host } from '#test/hosts/host.ts';
 import type { Netd } from '#test/hosts/netd.ts';
 import { inside, type Member, Mesh } from '#test/overlay-swarm/mesh.ts';
 import { overlayLog } from './drift.ts';
-import { createEverywhere, createNetwork, type MixedSwarm, mixedSwarm, settled, vnisOf } from './mixed-swarm.ts';
+import { createEverywhere, createNetwork, type MixedSwarm, mixedSwarm, settled, vniOf } from './mixed-swarm.ts';
 
 /** What happens to a node of netd, while Docker of every version looks on (spec dataplane §10). */
 
@@ -189,7 +189,7 @@ describe('faults', () => {
     await host.powerCycle();
     const others = mixed.hosts.filter((one) => one !== host);
     await new Mesh('plain').settled(others, 'each', others.length);
-    const [vni = 0] = await vnisOf(mixed, 'plain');
+    const vni = await vniOf(mixed, 'plain');
     const local = ['local', host.address, 'nolearning', 'proxy'].join(' ');
     const foreign = 6000;
     const flags = ['--opt', `com.docker.network.driver.overlay.vxlanid_list=${foreign}`];

@@ -70,11 +70,18 @@ export async function createNetwork({ swarm }: MixedSwarm, name: string, ...flag
   await swarm.manager.docker('network', 'create', '--driver', 'overlay', '--attachable', ...flags, name);
 }
 
-/** The VXLAN numbers of a network, one for each subnet. */
-export async function vnisOf({ swarm }: MixedSwarm, network: string): Promise<readonly number[]> {
-  const format = '{{index .Options "com.docker.network.driver.overlay.vxlanid_list"}}';
-  const list = await swarm.manager.docker('network', 'inspect', '--format', format, network);
-  return list.split(',').map(Number);
+/** The VXLAN number of a subnet of a network, of the only one when it is left out. */
+export async function vniOf({ swarm }: MixedSwarm, network: string, subnet?: string): Promise<number> {
+  const [inspected] = JSON.parse(await swarm.manager.docker('network', 'inspect', network));
+  const { IPAM, Options } = inspected;
+  // In this order, and not in that of the command line: docker(1) keeps subnets in a Go map.
+  const subnets: readonly string[] = IPAM.Config.map(({ Subnet }: { Subnet: string }) => Subnet);
+  const numbers: readonly string[] = Options['com.docker.network.driver.overlay.vxlanid_list'].split(',');
+  const number = numbers[subnet === undefined ? 0 : subnets.indexOf(subnet)];
+  if (number === undefined || subnets.length !== numbers.length) {
+    throw new Error(`no VXLAN number for ${subnet}: ${network} has ${numbers} for ${subnets}`);
+  }
+  return Number(number);
 }
 
 /** Runs one task of a service on each of the hosts, without a virtual address. */
