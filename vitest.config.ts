@@ -8,41 +8,37 @@ const LONG = ['test/fuzz/fuzz.test.ts', 'test/sim/sim.test.ts'];
 
 /**
  * Suites with real engines mostly wait, so two files run at a time. A round is over before the next begins: what is in one
- * runs side by side, in this order, and what is not never does. Two rules divide them:
+ * runs side by side, in this order, and what is not never does. Three rules divide them:
  *
  * - The first of a round has up to forty engines, of all versions at once. Another such file beside it would want more cores
  *   than there are, and more inotify instances than Linux gives root (128; an engine takes one or two).
  * - Files that hold netd to times or count lost packets stand beside those that mostly wait.
+ * - The others of a round take about as long as the first, or as it keeps both cores busy.
  *
- * The first of a round takes longer than all others together, so that these decide nothing. Files named nowhere come last.
+ * Files named nowhere come last.
  */
 const ROUNDS: Readonly<Record<string, readonly string[]>> = {
-  overlay: ['test/overlay-swarm/overlay-swarm.test.ts', 'test/interop/wired.test.ts'],
-  gossip: [
-    'test/interop/gossip.test.ts',
-    'test/pki/rotation.test.ts',
-    'test/dns/docker.test.ts',
-    'test/overlay-swarm/guests.test.ts',
-    'test/conformance/tasks.test.ts',
-    'test/conformance/networks.test.ts',
+  overlay: [
+    'test/overlay-swarm/overlay-swarm.test.ts',
+    'test/path/swarm-path.test.ts',
+    'test/conformance/engine-logs.test.ts',
   ],
+  gossip: ['test/interop/gossip.test.ts', 'test/overlay-swarm/guests.test.ts', 'test/pki/join.test.ts'],
   nodes: [
     'test/conformance/nodes.test.ts',
-    'test/path/swarm-path.test.ts',
+    'test/pki/rotation.test.ts',
     'test/pki/own-ca.test.ts',
     'test/conformance/bad-input.test.ts',
     'test/conformance/container-mapping.test.ts',
     'test/conformance/task-endings.test.ts',
+    'test/conformance/networks.test.ts',
   ],
-  surviving: [
-    'test/surviving/surviving.test.ts',
-    'test/conformance/engine-logs.test.ts',
-    'test/dns/resolver.test.ts',
-    'test/pki/join.test.ts',
-  ],
+  surviving: ['test/surviving/surviving.test.ts', 'test/interop/wired.test.ts', 'test/dns/resolver.test.ts'],
   mixed: [
     'test/overlay-checks/mixed.test.ts',
     'test/overlay-checks/faults.test.ts',
+    'test/dns/docker.test.ts',
+    'test/conformance/tasks.test.ts',
     'test/hosts/engine.test.ts',
     'test/hosts/registry.test.ts',
     'test/overlay/overlay.test.ts',
