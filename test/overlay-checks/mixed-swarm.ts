@@ -74,7 +74,7 @@ export async function createNetwork({ swarm }: MixedSwarm, name: string, ...flag
 export async function vniOf({ swarm }: MixedSwarm, network: string, subnet?: string): Promise<number> {
   const [inspected] = JSON.parse(await swarm.manager.docker('network', 'inspect', network));
   const { IPAM, Options } = inspected;
-  // In this order, and not in that of the command line: docker(1) keeps subnets in a Go map.
+  // In this order, which is not that of docker(1)'s command line.
   const subnets: readonly string[] = IPAM.Config.map(({ Subnet }: { Subnet: string }) => Subnet);
   const numbers: readonly string[] = Options['com.docker.network.driver.overlay.vxlanid_list'].split(',');
   const number = numbers[subnet === undefined ? 0 : subnets.indexOf(subnet)];
