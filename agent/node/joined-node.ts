@@ -242,7 +242,7 @@ export function createJoinedNode(options: JoinedNodeOptions): JoinedNode {
   };
 
   const session = createSession({
-    selectManager: () => remotes.select(),
+    selectManager: (failed) => remotes.select(failed),
     observeManager: (manager, weight) => remotes.observe(manager, weight),
     dial: (manager, signal) => dial(manager.addr, identity, signal),
     describe,

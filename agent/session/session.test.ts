@@ -367,6 +367,18 @@ describe('a session with several managers', { timeout: 60_000 }, () => {
     },
   );
 
+  it('turns to another manager after each failure: none of several is tried twice in a row', async () => {
+    await startManagers(3);
+    const { addresses } = managers;
+    const worker = startWorker();
+    await worker.settled(1);
+    for (const address of addresses) await managers.stop(address);
+    await eventually(() => worker.dialled.length > 40, 'the worker has tried them often');
+    const tried = worker.dialled.slice(1); // the first was well, and may be tried again
+    expect(tried.filter((address, i) => i > 1 && address === tried[i - 1])).toEqual([]);
+    expect(new Set(tried)).toEqual(new Set(addresses));
+  });
+
   it('waits longer and longer while all are gone: 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 8, 8 s', async () => {
     const worker = await start({ random: () => 0.5 });
     const [address = ''] = managers.addresses;

@@ -22,8 +22,8 @@ export interface Manager {
 }
 
 export interface SessionOptions {
-  /** Picks the manager to try next; throws when none is known. */
-  readonly selectManager: () => Manager;
+  /** Picks the manager to try next, one at another address than that which has just failed if there is any; throws when none is known. */
+  readonly selectManager: (failed: string | undefined) => Manager;
   /** How it went: +10 a success, -10 a failure (spec swarmkit-worker §3.8). */
   readonly observeManager: (manager: Manager, weight: number) => void;
   readonly dial: (manager: Manager, signal: AbortSignal) => Promise<Client>;
@@ -88,6 +88,7 @@ export function createSession(options: SessionOptions): Session {
   let state: SessionState = { kind: 'starting' };
   let sessionId = options.lastSessionId;
   let failures = 0;
+  let failed: string | undefined;
   let replaced = 0;
   let registeredMs = 0;
   const short = () => clock.monotonicMs() - registeredMs < SUSPICIOUSLY_SHORT_MS;
@@ -114,7 +115,7 @@ export function createSession(options: SessionOptions): Session {
     let client: Client | undefined;
     try {
       const description = await options.describe(inside);
-      manager = options.selectManager();
+      manager = options.selectManager(failed);
       state = { kind: 'connecting', manager, failures };
       client = await options.dial(manager, inside);
       await serve(client, manager, description, inside, scope);
@@ -126,6 +127,7 @@ export function createSession(options: SessionOptions): Session {
       // An attempt that never registered says nothing: two that evict each other soon run into the rate limit as well.
       if (state.kind === 'registered') replaced = end.kind === 'replaced' && short() ? replaced + 1 : 0;
       if (manager) options.observeManager(manager, -10);
+      failed = end.kind === 'described' ? undefined : manager?.addr;
       return end;
     } finally {
       scope.abort(new Error('the session has ended'));

@@ -48,7 +48,7 @@ export class SessionUnderTest implements AsyncDisposable {
       managers.addresses.map((addr) => ({ nodeId: '', addr })),
     );
     this.session = createSession({
-      selectManager: () => this.remotes.select(),
+      selectManager: (failed) => this.remotes.select(failed),
       observeManager: (manager, weight) => this.remotes.observe(manager, weight),
       dial: (manager, signal) => {
         this.dialled.push(manager.addr);

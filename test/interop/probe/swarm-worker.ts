@@ -36,7 +36,7 @@ export async function runSwarmWorker(
   if (known === undefined) await store.install(credentials);
   const identity = new NodeIdentity({ credentials, store, remotes, log, ...TOOLS });
   const session = createSession({
-    selectManager: () => remotes.select(),
+    selectManager: (failed) => remotes.select(failed),
     observeManager: (manager, weight) => remotes.observe(manager, weight),
     dial: ({ addr: address }, within) => {
       const current = identity.current();
