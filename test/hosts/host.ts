@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorText } from '#base/errors.ts';
 import { Engine } from './engine.ts';
 import { type Holder, startHolder } from './holder.ts';
 import { killAllButInit } from './power-cut.ts';
@@ -8,6 +9,8 @@ import { bedMark, Shell } from './shell.ts';
 import type { Switch } from './switch.ts';
 
 const HOST_INIT = join(import.meta.dirname, 'host-init.sh');
+/** Somebody else's change takes a moment; who is refused so often is refused for another reason. */
+const UPDATE_ATTEMPTS = 5;
 const CHECKOUT = join(import.meta.dirname, '../..');
 
 /** Where a host is made. */
@@ -65,9 +68,18 @@ export class Host extends Shell {
     }
   }
 
-  /** Runs the docker command line client with the host's engine. @see Shell.run */
+  /**
+   * Runs the docker command line client with the host's engine. An update of a node or service that somebody has changed since
+   * the client read it is refused, and begun anew, as by a person. @see Shell.run
+   */
   async docker(...args: readonly string[]): Promise<string> {
-    return this.run(['docker', ...args]);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.run(['docker', ...args]);
+      } catch (error) {
+        if (attempt === UPDATE_ATTEMPTS || !errorText(error).includes('update out of sequence')) throw error;
+      }
+    }
   }
 
   /** Pulls the network cable: a partition. */
