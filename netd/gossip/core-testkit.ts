@@ -171,14 +171,14 @@ export class Stage {
     return row && { value: Buffer.from(row.value).toString(), deleted: row.deleted, time: row.time };
   }
 
-  publish(key: string, value: string | Buffer): void {
+  publish(key: string, value: string | Buffer, as: 'create' | 'update' = 'create'): void {
     this.input({
       kind: 'publish',
       network: NET,
       table: 'endpoint_table',
       key,
       value: typeof value === 'string' ? Buffer.from(value) : value,
-      as: 'create',
+      as,
     });
   }
 

@@ -9,6 +9,12 @@ import { type NetworkDbState, queueRow, rowId, type WriteKind } from './state.ts
 /** Between two attempts to take a row back from another node: a war over a row must cost both little. */
 const RECLAIM_MS = 1000;
 
+/**
+ * A bulk sync that overtakes the gossip brings a change as a new row, and a class A peer believes it (spec gossip §14.5): the
+ * names of a disabled row stay. Told again by gossip, under a newer time, it is a change to everybody.
+ */
+const RETELL_MS = 1000;
+
 /** Creates a row of ours, or changes its value. `update` only where receivers understand it (see the typed tables). */
 export function publish(
   state: NetworkDbState,
@@ -19,8 +25,13 @@ export function publish(
   kind: WriteKind,
 ): void {
   const row = { network, table, key, value: state.slab.keep(value) };
-  state.published.set(rowId(network, table, key), { row, kind });
+  const id = rowId(network, table, key);
+  state.published.set(id, { row, kind });
   write(state, row, kind);
+  if (kind === 'create') return;
+  state.io.timers.at(state.io.nowMs + RETELL_MS, () => {
+    if (state.published.get(id)?.row === row) write(state, row, kind);
+  });
 }
 
 /** Deletes a row of ours. The tombstone carries the last value: receivers read from it what to undo. */
