@@ -116,6 +116,18 @@ describe('attachments that were not heard', () => {
     expect(askedAbout(stage, 1, 10_000)).toBe(0);
   });
 
+  test('who does not answer is asked again long before the stream fails', () => {
+    const stage = new Stage();
+    stage.meet(1);
+    stage.run(3000);
+    stage.play = () => 'hang';
+    stage.input({ kind: 'attach', network: NET });
+    expect(askedAbout(stage, 1, 3000)).toBe(1);
+    stage.play = () => pushPull(1, [entryOf(1)]);
+    expect(askedAbout(stage, 1, 3000)).toBe(1);
+    expect(askedAbout(stage, 1, 10_000)).toBe(0);
+  });
+
   test('after attaching, every node of a small cluster not known to be there is asked, and its rows are there soon', () => {
     const stage = new Stage();
     stage.meet(1, [NET]);

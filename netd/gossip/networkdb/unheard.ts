@@ -92,15 +92,22 @@ function askAnybody(state: NetworkDbState, exchange: Exchange, others: readonly 
   });
 }
 
-/** Asks the next of those that are all to be asked; where that fails, again, until they are given up. */
+/**
+ * Asks the next of those that are all to be asked, and again who has not answered, until they are given up. A stream that hangs
+ * takes ten seconds to fail: nobody waits for that.
+ */
 function askSome(state: NetworkDbState, exchange: Exchange): void {
   const { io, toAsk } = state;
   for (const name of [...toAsk].slice(0, ASK_ALL_STEP)) {
     toAsk.delete(name);
     const peer = state.peers.get(name);
     if (peer?.status !== 'active') continue;
+    let answered = false;
     exchange(peer.address, false, ({ ok }) => {
-      if (!ok) io.timers.at(io.nowMs + RETRY_MS, () => toAsk.add(name));
+      answered ||= ok;
+    });
+    io.timers.at(io.nowMs + RETRY_MS, () => {
+      if (!answered) toAsk.add(name);
     });
   }
 }
