@@ -170,7 +170,7 @@ export class NetworkDb implements SwimDelegate {
   }
 
   memberDown(member: { readonly name: string; readonly state: string }): void {
-    const displaced = memberDown(this.state, member.name, member.state === 'left' ? 'left' : 'dead');
+    const displaced = memberDown(this.state, member.name, member.state === 'left' ? 'left' : 'failed');
     if (displaced !== undefined) this.#healing.returned(displaced);
   }
 

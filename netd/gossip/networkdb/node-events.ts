@@ -53,11 +53,11 @@ export function memberUp(state: NetworkDbState, name: string, address: Address):
  * needs to look for it (the reference does, spec gossip §14.2). Returns the node it had displaced from its address, if that
  * one turns out to be the one that lives: news of a predecessor may come late.
  */
-export function memberDown(state: NetworkDbState, name: string, why: 'dead' | 'left'): Peer | undefined {
+export function memberDown(state: NetworkDbState, name: string, status: 'failed' | 'left'): Peer | undefined {
   const peer = state.peers.get(name);
   if (peer === undefined) return undefined;
   peer.displacedBy = undefined;
-  if (peer.status === 'active') retire(state, peer, why === 'left' ? 'left' : 'failed');
+  if (peer.status === 'active') retire(state, peer, status);
   if (peer.displaced === undefined) return undefined;
   const predecessor = state.peers.get(peer.displaced);
   peer.displaced = undefined;
