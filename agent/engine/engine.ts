@@ -33,6 +33,8 @@ export interface Engine {
   readonly containerLogs: (id: string, options: ContainerLogOptions, signal: AbortSignal) => Promise<Readable>;
 
   readonly hasImage: (reference: string) => Promise<boolean>;
+  /** @throws EngineError in the engine's own words when there is no such image here */
+  readonly requireImage: (reference: string) => Promise<void>;
   /**
    * Pulls and waits for the end, however long it takes, while there is progress.
    * @param auth the registry credentials as the engine takes them (X-Registry-Auth: URL-safe base64 of JSON), if any
@@ -168,6 +170,9 @@ export function createEngine(address: string): Engine {
       }),
     hasImage: async (reference) =>
       (await found(http.json('GET', `/images/${reference}/json`, LOOK_LIMIT_MS))) !== undefined,
+    requireImage: async (reference) => {
+      await http.json('GET', `/images/${reference}/json`, LOOK_LIMIT_MS);
+    },
     pullImage: async (reference, auth, signal) => {
       const headers = auth === undefined ? {} : { 'x-registry-auth': auth };
       const query = { fromImage: reference };

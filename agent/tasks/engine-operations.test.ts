@@ -58,8 +58,9 @@ it.each(['a b', 'ü', 'a/../b', 'a?b'])('asks the engine for a container called 
 
 describe('an image', () => {
   const absent = { status: 404, text: '{"message":"No such image: app:1"}' };
-  const askedFor = async (image: string, preferOfflineImage: boolean) => {
+  const askedFor = async (image: string, preferOfflineImage: boolean, local: typeof absent) => {
     server.answers['/images/create'] = { status: 500, text: '{"message":"no route to the registry"}' };
+    server.answers['/images/app:1/json'] = local;
     server.answers['/containers/create'] = absent;
     const task = operationsOn({ name: 'web.1.t1', image, preferOfflineImage, reserve: async () => {} });
     await expect(task.prepare(new AbortController().signal, () => {})).rejects.toThrow('No such image: app:1');
@@ -67,11 +68,16 @@ describe('an image', () => {
   };
   const digest = `sha256:${'ab'.repeat(32)}`;
 
-  it('is pulled, and asked of the engine all the same when that fails', async () => {
-    expect(await askedFor('app:1', false)).toEqual(['/images/create', '/containers/create']);
+  it('is pulled, and the local one used when that fails', async () => {
+    const asked = await askedFor('app:1', false, { status: 200, text: '{}' });
+    expect(asked).toEqual(['/images/create', '/images/app:1/json', '/containers/create']);
+  });
+
+  it('that can be had nowhere is known before the turn of the task to be created', async () => {
+    expect(await askedFor('app:1', false, absent)).toEqual(['/images/create', '/images/app:1/json']);
   });
 
   it.each(['app:1', `app@${digest}`, digest])('%s is not pulled where local ones are preferred', async (image) => {
-    expect(await askedFor(image, true)).toEqual(['/containers/create']);
+    expect(await askedFor(image, true, absent)).toEqual(['/containers/create']);
   });
 });

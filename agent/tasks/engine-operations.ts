@@ -101,7 +101,10 @@ function engineTask(
   };
 }
 
-/** A pull that fails is told and not the task's failure: whether the image is here, the create that follows says. */
+/**
+ * A pull that fails is told and not the task's failure if the image is here. That is asked at once: the create would say it as
+ * well, but waits its turn behind those that have an image.
+ */
 async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOptions, signal: AbortSignal) {
   const { engine, log } = options;
   if (plan.pull.kind === 'never') return;
@@ -118,6 +121,7 @@ async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOp
   } catch (error) {
     if (signal.aborted || error instanceof EngineUnreachable) throw error;
     log.info({ ...fields, error: errorText(error) }, 'image could not be pulled, trying the local one');
+    await engine.requireImage(reference);
   }
 }
 
