@@ -72,7 +72,6 @@ describe('an engine that takes a call and does not answer', () => {
     ['/containers/c/stop', 420, (e) => e.stopContainer('c', 300)],
     ['/containers/c', 120, (e) => e.removeContainer('c')],
     ['/images/i/json', 60, (e) => e.hasImage('i')],
-    ['/images/i/json', 60, (e) => e.requireImage('i')],
     ['/volumes/create', 120, (e) => e.createVolume({ Name: 'v' })],
     ['/networks/n', 60, (e) => e.inspectNetwork('n')],
     ['/networks/create', 120, (e) => e.createNetwork({ Name: 'n' })],

@@ -21,7 +21,12 @@ export interface Engine {
   /** Resolves once the engine listens for us: events of containers, and of networks they come to or leave, from then on; they end when the engine goes away. */
   readonly events: (signal: AbortSignal) => Promise<AsyncIterable<EngineEvent>>;
 
-  readonly createContainer: (name: string, body: object) => Promise<{ readonly id: string }>;
+  /** @param turn one that will be refused costs the engine nothing, and need not wait for those it has to work for */
+  readonly createContainer: (
+    name: string,
+    body: object,
+    turn?: 'in-turn' | 'at-once',
+  ) => Promise<{ readonly id: string }>;
   readonly inspectContainer: (nameOrId: string) => Promise<ContainerInspect | undefined>;
   /** In any state; with that label, or all. */
   readonly listContainers: (label?: string) => Promise<readonly Docker.ContainerInfo[]>;
@@ -33,8 +38,6 @@ export interface Engine {
   readonly containerLogs: (id: string, options: ContainerLogOptions, signal: AbortSignal) => Promise<Readable>;
 
   readonly hasImage: (reference: string) => Promise<boolean>;
-  /** @throws EngineError in the engine's own words when there is no such image here */
-  readonly requireImage: (reference: string) => Promise<void>;
   /**
    * Pulls and waits for the end, however long it takes, while there is progress.
    * @param auth the registry credentials as the engine takes them (X-Registry-Auth: URL-safe base64 of JSON), if any
@@ -134,10 +137,9 @@ export function createEngine(address: string): Engine {
       const filters = JSON.stringify({ type: ['container', 'network'], event: [...TASK_EVENTS, ...NETWORK_EVENTS] });
       return readEvents(address, await http.stream('GET', '/events', { query: { filters }, signal }), signal);
     },
-    createContainer: async (name, body) => {
-      const created = await heavy(() =>
-        http.json('POST', '/containers/create', WORK_LIMIT_MS, { query: { name }, body }),
-      );
+    createContainer: async (name, body, turn = 'in-turn') => {
+      const create = () => http.json('POST', '/containers/create', WORK_LIMIT_MS, { query: { name }, body });
+      const created = await (turn === 'in-turn' ? heavy(create) : create());
       return { id: (created as { readonly Id: string }).Id };
     },
     inspectContainer: async (id) =>
@@ -170,9 +172,6 @@ export function createEngine(address: string): Engine {
       }),
     hasImage: async (reference) =>
       (await found(http.json('GET', `/images/${reference}/json`, LOOK_LIMIT_MS))) !== undefined,
-    requireImage: async (reference) => {
-      await http.json('GET', `/images/${reference}/json`, LOOK_LIMIT_MS);
-    },
     pullImage: async (reference, auth, signal) => {
       const headers = auth === undefined ? {} : { 'x-registry-auth': auth };
       const query = { fromImage: reference };

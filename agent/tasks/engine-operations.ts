@@ -72,10 +72,10 @@ function engineTask(
       await overlays.ready(task, tell, signal);
       for (const network of plan.networks.create) await networks.ensure(network);
       for (const volume of plan.volumes) await ensureVolume(engine, volume.Name ?? '', volume.Driver ?? '', volume);
-      await pull(task, plan, options, signal);
+      const image = await pull(task, plan, options, signal);
       signal.throwIfAborted();
       await payloads.reserve(task, plan);
-      return createContainer(engine, plan);
+      return createContainer(engine, plan, image === 'absent' ? 'at-once' : 'in-turn');
     },
     start: async (id) => {
       await payloads.fill(task, plan);
@@ -102,26 +102,32 @@ function engineTask(
 }
 
 /**
- * A pull that fails is told and not the task's failure if the image is here. That is asked at once: the create would say it as
- * well, but waits its turn behind those that have an image.
+ * A pull that fails is told and not the task's failure: whether the image is here, the create that follows says. One that is
+ * bound to be refused, on an engine with many containers to make, is not kept waiting for it.
  */
-async function pull(task: Task, plan: ContainerPlan, options: EngineOperationsOptions, signal: AbortSignal) {
+async function pull(
+  task: Task,
+  plan: ContainerPlan,
+  options: EngineOperationsOptions,
+  signal: AbortSignal,
+): Promise<'perhaps-here' | 'absent'> {
   const { engine, log } = options;
-  if (plan.pull.kind === 'never') return;
+  if (plan.pull.kind === 'never') return 'perhaps-here';
   const { kind, reference, auth, authUnreadable } = plan.pull;
   const fields = { task: task.id, image: plan.image };
   if (options.preferOfflineImage) {
     log.info(fields, 'image is not pulled: DOCKER_SERVICE_PREFER_OFFLINE_IMAGE is set');
-    return;
+    return 'perhaps-here';
   }
-  if (kind === 'if-absent' && (await engine.hasImage(reference))) return;
+  if (kind === 'if-absent' && (await engine.hasImage(reference))) return 'perhaps-here';
   if (authUnreadable) log.warn(fields, 'registry credentials cannot be read, pulling without');
   try {
     await engine.pullImage(reference, auth?.reveal(), signal);
+    return 'perhaps-here';
   } catch (error) {
     if (signal.aborted || error instanceof EngineUnreachable) throw error;
     log.info({ ...fields, error: errorText(error) }, 'image could not be pulled, trying the local one');
-    await engine.requireImage(reference);
+    return (await engine.hasImage(reference)) ? 'perhaps-here' : 'absent';
   }
 }
 
@@ -134,9 +140,13 @@ async function observe(engine: Engine, name: string): Promise<ContainerFacts> {
  * A name that is taken is our own container, created before a crash. A name that is taken by no container is that of one the engine
  * is still making: on a request of ours that nobody waits for any more.
  */
-async function createContainer(engine: Engine, plan: ContainerPlan): Promise<ContainerFacts> {
+async function createContainer(
+  engine: Engine,
+  plan: ContainerPlan,
+  turn: 'in-turn' | 'at-once',
+): Promise<ContainerFacts> {
   try {
-    const { id } = await engine.createContainer(plan.name, plan.create);
+    const { id } = await engine.createContainer(plan.name, plan.create, turn);
     return { container: { kind: 'created', id }, ports: [] };
   } catch (error) {
     if (!isConflict(error)) throw error;

@@ -26,7 +26,6 @@ afterEach(() => scope.disposeAsync());
 
 /** Makes the container of `web.1.t1`, and the engine says why it does not. */
 const prepared = (refusal: string) => {
-  server.answers['/images/create'] = { json: { status: 'Image is up to date' } };
   server.answers['/containers/create'] = { status: 409, text: JSON.stringify({ message: refusal }) };
   const operations = createEngineOperations({
     engine,
