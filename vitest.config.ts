@@ -6,46 +6,72 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Has a core to itself for a minute and more: begins first, and all that takes less time runs on the others meanwhile. */
 const LONG = ['test/fuzz/fuzz.test.ts', 'test/sim/sim.test.ts'];
 
+interface Round {
+  /** Files that run at a time. */
+  readonly lanes: number;
+  /** In the order in which they begin. */
+  readonly files: readonly string[];
+}
+
 /**
- * Suites with real engines mostly wait, so two files run at a time. A round is over before the next begins: what is in one
- * runs side by side, in this order, and what is not never does. Three rules divide them:
+ * Suites with real engines mostly wait, so two or three files run at a time. A round is over before the next begins: what is in
+ * one runs side by side, and what is not never does. Three rules divide them:
  *
  * - The first of a round has up to forty engines, of all versions at once. Another such file beside it would want more cores
- *   than there are, and more inotify instances than Linux gives root (128; an engine takes one or two).
+ *   than there are, and more inotify instances than Linux gives root (128; an engine with containers takes one or two).
  * - Files that hold netd to times or count lost packets stand beside those that mostly wait.
  * - The others of a round take about as long as the first, or as it keeps both cores busy.
  *
  * Files named nowhere come last.
  */
-const ROUNDS: Readonly<Record<string, readonly string[]>> = {
-  overlay: [
-    'test/overlay-swarm/overlay-swarm.test.ts',
-    'test/interop/wired.test.ts',
-    'test/pki/rotation.test.ts',
-    'test/dns/docker.test.ts',
-  ],
-  gossip: ['test/interop/gossip.test.ts', 'test/overlay-swarm/guests.test.ts', 'test/pki/join.test.ts'],
-  nodes: [
-    'test/conformance/nodes.test.ts',
-    'test/path/swarm-path.test.ts',
-    'test/pki/own-ca.test.ts',
-    'test/conformance/bad-input.test.ts',
-    'test/conformance/container-mapping.test.ts',
-    'test/conformance/task-endings.test.ts',
-    'test/conformance/networks.test.ts',
-  ],
-  surviving: ['test/surviving/surviving.test.ts', 'test/conformance/engine-logs.test.ts', 'test/dns/resolver.test.ts'],
-  mixed: [
-    'test/overlay-checks/mixed.test.ts',
-    'test/overlay-checks/faults.test.ts',
-    'test/conformance/tasks.test.ts',
-    'test/hosts/engine.test.ts',
-    'test/hosts/registry.test.ts',
-    'test/overlay/overlay.test.ts',
-    'test/overlay-checks/bad-input.test.ts',
-    'test/overlay-checks/data-path.test.ts',
-    'test/overlay-swarm/mixed.test.ts',
-  ],
+const ROUNDS: Readonly<Record<string, Round>> = {
+  overlay: {
+    lanes: 2,
+    files: [
+      'test/overlay-swarm/overlay-swarm.test.ts',
+      'test/interop/wired.test.ts',
+      'test/pki/rotation.test.ts',
+      'test/dns/docker.test.ts',
+    ],
+  },
+  gossip: {
+    lanes: 3,
+    files: [
+      'test/interop/gossip.test.ts',
+      'test/overlay-swarm/guests.test.ts',
+      'test/path/swarm-path.test.ts',
+      'test/conformance/engine-logs.test.ts',
+      'test/pki/join.test.ts',
+    ],
+  },
+  nodes: {
+    lanes: 2,
+    files: [
+      'test/conformance/nodes.test.ts',
+      'test/conformance/bad-input.test.ts',
+      'test/conformance/container-mapping.test.ts',
+      'test/conformance/task-endings.test.ts',
+      'test/conformance/networks.test.ts',
+      'test/pki/own-ca.test.ts',
+    ],
+  },
+  surviving: {
+    lanes: 2,
+    files: ['test/surviving/surviving.test.ts', 'test/overlay-checks/faults.test.ts', 'test/dns/resolver.test.ts'],
+  },
+  mixed: {
+    lanes: 2,
+    files: [
+      'test/overlay-checks/mixed.test.ts',
+      'test/conformance/tasks.test.ts',
+      'test/hosts/engine.test.ts',
+      'test/hosts/registry.test.ts',
+      'test/overlay/overlay.test.ts',
+      'test/overlay-checks/bad-input.test.ts',
+      'test/overlay-checks/data-path.test.ts',
+      'test/overlay-swarm/mixed.test.ts',
+    ],
+  },
 };
 
 /** What looks at all of the machine, or at how much time it has: one file after the other. */
@@ -60,7 +86,7 @@ const ALONE = [
 const HOSTS =
   'test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts';
 
-const TOLD = [...LONG, ...Object.values(ROUNDS).flat()];
+const TOLD = [...LONG, ...Object.values(ROUNDS).flatMap(({ files }) => files)];
 for (const path of TOLD) if (!existsSync(join(import.meta.dirname, path))) throw new Error(`there is no ${path}`);
 
 /** Files in the order told above; others, longest first, after those. */
@@ -103,7 +129,7 @@ const hostProjects =
   process.env.NETD_TEST_ROUNDS === undefined
     ? [hosts('hosts', 1, 1, [HOSTS])]
     : [
-        ...rounds.map(([name, files], i) => hosts(`hosts: ${name}`, 1 + i, 2, files)),
+        ...rounds.map(([name, { lanes, files }], i) => hosts(`hosts: ${name}`, 1 + i, lanes, files)),
         hosts('hosts', 1 + rounds.length, 2, [HOSTS], [...ALONE, ...TOLD]),
         hosts('hosts: alone', 2 + rounds.length, 1, ALONE),
       ];

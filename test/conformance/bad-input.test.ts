@@ -5,7 +5,7 @@ import type { CommandResult } from '#test/hosts/command.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { Netd, type NetdOptions } from '#test/hosts/netd.ts';
-import { joinToken, type Swarm, swarmNodes } from '#test/hosts/swarm.ts';
+import { type Swarm, swarmNodes, swarmOf } from '#test/hosts/swarm.ts';
 import { nodeIdOf, on, problemCodes, ready, running, runsOn, sleepers, statusOf, statusWith } from './both-sides.ts';
 import { type NodeBed, useNodeBed } from './node-bed.ts';
 import { MANAGER_VERSIONS, useHosts } from './versions.ts';
@@ -46,7 +46,8 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     test('the token of a manager', async () => {
       const node = await started('manager-token');
       const { manager, address } = bed().common;
-      const joined = await node.exec(['join', '--token', await joinToken(manager, 'manager'), address]);
+      const { tokens } = await swarmOf(manager);
+      const joined = await node.exec(['join', '--token', tokens.manager, address]);
       expect(joined).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('netd is a worker only') });
       const [, removal = ''] = /docker node rm --force (\w+)/.exec(joined.stderr.replaceAll(/\s+/g, ' ')) ?? [];
       await manager.docker('node', 'rm', '--force', removal);

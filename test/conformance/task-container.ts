@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 
@@ -14,18 +17,20 @@ export async function createService(manager: Host, spec: Json): Promise<string> 
 /** The inspection of the one running container that a host has for a service. */
 export async function runningContainer(host: Host, serviceId: string): Promise<Json> {
   const id = await eventually(`${host.name} runs its task of ${serviceId}`, async () => {
-    const filter = `label=com.docker.swarm.service.id=${serviceId}`;
-    return (await host.docker('ps', '--quiet', '--no-trunc', '--filter', filter)) || undefined;
+    const filters = { label: [`com.docker.swarm.service.id=${serviceId}`] };
+    return (await host.engine.api().listContainers({ filters }))[0]?.Id;
   });
   return engineCall(host, 'GET', `/containers/${id}/json`);
 }
 
-/** One call of a host's engine, without a version: at the newest it has. */
+/** One call of a host's engine, without a version: at the newest it has. The answer may be that of a refusal. */
 export async function engineCall(host: Host, method: 'GET' | 'POST', path: string, body?: Json): Promise<Json> {
-  const data = body === undefined ? [] : ['--header', 'Content-Type: application/json', '--data-binary', '@-'];
-  const argv = ['curl', '--silent', '--show-error', '--unix-socket', '/run/docker.sock', '--request', method];
-  const input = body === undefined ? {} : { input: JSON.stringify(body) };
-  return JSON.parse(await host.run([...argv, ...data, `http://engine${path}`], input)) as Json;
+  const headers = { host: 'engine', ...(body !== undefined && { 'content-type': 'application/json' }) };
+  const call = request({ socketPath: host.engine.socketPath, method, path, headers });
+  call.end(body === undefined ? undefined : JSON.stringify(body));
+  const [response]: IncomingMessage[] = await once(call, 'response');
+  if (response === undefined) throw new Error(`no answer from the engine of ${host.name}`);
+  return (await json(response)) as Json;
 }
 
 export function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {

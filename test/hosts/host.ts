@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '#base/errors.ts';
+import type { CommandResult } from './command.ts';
 import { Engine } from './engine.ts';
 import { type Holder, startHolder } from './holder.ts';
 import { killAllButInit } from './power-cut.ts';
@@ -80,6 +81,18 @@ export class Host extends Shell {
         if (attempt === UPDATE_ATTEMPTS || !errorText(error).includes('update out of sequence')) throw error;
       }
     }
+  }
+
+  /**
+   * Runs a shell script in a running container of the host: as root, in its namespaces, but with nothing else of it. `docker exec`
+   * does more and costs ten times as much.
+   *
+   * @throws Error when there is no such container, or it does not run
+   */
+  async inContainer(id: string, script: string): Promise<CommandResult> {
+    const { State } = await this.engine.api().getContainer(id).inspect();
+    if (!State.Running) throw new Error(`${this.name}: container ${id} does not run`);
+    return this.execIn(State.Pid, ['sh', '-c', script]);
   }
 
   /** Pulls the network cable: a partition. */

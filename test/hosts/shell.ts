@@ -9,6 +9,7 @@ const HOST_ENV = {
   LANG: 'C.UTF-8',
   // Half of what a start of netd from its sources costs is reading them.
   NODE_COMPILE_CACHE: '/tmp/node-compile-cache',
+  ...(process.env.NETD_TESTBED_GOGC !== undefined && { GOGC: process.env.NETD_TESTBED_GOGC }),
 };
 
 /**
@@ -47,6 +48,13 @@ export class Shell {
   /** Standard output, without the last newline, of a command that must exit with 0. @throws Error with its standard error. */
   async run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
     return outputOf([`${this.name}:`, ...argv], await this.exec(argv, options));
+  }
+
+  /** The same as `exec` in a container of the host, by the number its first process has on the host. */
+  async execIn(pid: number, argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    const kinds = { mount: 'mnt', pid: 'pid', net: 'net', uts: 'uts', ipc: 'ipc' };
+    const namespaces = Object.entries(kinds).map(([flag, kind]) => `--${flag}=${this.path(`/proc/${pid}/ns/${kind}`)}`);
+    return runCommand(['nsenter', ...namespaces, '--', ...argv], { ...options, baseEnv: this.#env });
   }
 
   /** Starts a daemon; its output is appended to the log file of that name. */

@@ -1,3 +1,4 @@
+import type Docker from 'dockerode';
 import { eventually } from './eventually.ts';
 import type { Host } from './host.ts';
 
@@ -20,6 +21,10 @@ export interface SwarmOptions {
 /** The port every manager listens on for nodes and other managers. */
 export const MANAGER_PORT = 2377;
 
+interface NetworkOfSwarm extends Docker.NetworkInspectInfo {
+  readonly Peers?: readonly unknown[] | null;
+}
+
 /** It takes a second, where forty engines start many. */
 const INGRESS_PATIENCE = { timeoutMs: 60_000, intervalMs: 100 };
 
@@ -32,12 +37,22 @@ export async function swarmInit(host: Host, options: SwarmOptions = {}): Promise
 
 /** What nodes need to join the swarm that the host manages, as it is now: tokens change when rotated. */
 export async function swarmOf(manager: Host): Promise<Swarm> {
-  const [worker, managerToken] = await Promise.all([joinToken(manager, 'worker'), joinToken(manager, 'manager')]);
-  return { manager, address: `${manager.address}:${MANAGER_PORT}`, tokens: { worker, manager: managerToken } };
+  const { JoinTokens } = await clusterOf(manager);
+  const tokens = { worker: JoinTokens.Worker, manager: JoinTokens.Manager };
+  return { manager, address: `${manager.address}:${MANAGER_PORT}`, tokens };
 }
 
-export async function joinToken(manager: Host, role: SwarmRole): Promise<string> {
-  return manager.docker('swarm', 'join-token', '--quiet', role);
+/** A swarm as its managers' API shows it, as far as tests look. */
+export interface Cluster {
+  readonly ID: string;
+  readonly JoinTokens: { readonly Worker: string; readonly Manager: string };
+  readonly RootRotationInProgress: boolean;
+  /** Certificates are PEM. */
+  readonly TLSInfo: { readonly TrustRoot: string };
+}
+
+export async function clusterOf(manager: Host): Promise<Cluster> {
+  return manager.engine.api().swarmInspect();
 }
 
 /**
@@ -62,11 +77,12 @@ export async function dockerJoin(
  * §18.3 no. 2).
  */
 async function onIngress(host: Host): Promise<void> {
+  const ingress = host.engine.api().getNetwork('ingress');
   await eventually(
     `dockerd of ${host.name} is on the ingress network`,
     async () => {
-      const peers = await host.docker('network', 'inspect', '--format', '{{len .Peers}}', 'ingress');
-      return Number(peers) > 0;
+      const { Peers }: NetworkOfSwarm = await ingress.inspect();
+      return (Peers ?? []).length > 0;
     },
     INGRESS_PATIENCE,
   );

@@ -75,7 +75,7 @@ export async function overlayKernel(host: Host, network: string): Promise<{ fdb:
 
 /** The addresses the embedded resolver of that container gives for a name; empty when it knows none. */
 export async function resolved(host: Host, container: string, name: string): Promise<readonly string[]> {
-  const { stdout } = await host.exec(['docker', 'exec', container, 'nslookup', '-type=a', name, '127.0.0.11']);
+  const { stdout } = await host.inContainer(container, `nslookup -type=a ${name} 127.0.0.11`);
   const answers = stdout
     .split(/^Name:/m)
     .slice(1)

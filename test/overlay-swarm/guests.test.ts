@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { statusOf } from '#test/conformance/both-sides.ts';
 import { patiently } from '#test/conformance/patiently.ts';
 import { RUN_ON, Services } from '#test/conformance/services.ts';
 import { type Bed, createBed } from '#test/hosts/bed.ts';
@@ -256,7 +257,7 @@ test('a manager that does not answer for a while gets every place back, and give
   };
   const run = (host: Host, container: string) =>
     host.docker('run', '--detach', '--name', container, '--network', 'places', BUSYBOX, ...SLEEP);
-  const state = async (netd: Netd) => JSON.parse((await netd.exec(['status', '--json'])).stdout).cluster.state;
+  const state = async (netd: Netd) => (await statusOf(netd)).cluster.state;
   for (const { host } of all) {
     await operatorsNetwork(host, 'places');
     await run(host, 'ends');
@@ -290,8 +291,8 @@ test('netd status says why the engine cannot call netd, until it can', async () 
   await netd.host.run(['sh', '-c', `rm -f ${socket} && mkdir -p ${socket}/occupied`]);
   await netd.start();
   const problem = async (code: string) => {
-    const { problems } = JSON.parse((await netd.exec(['status', '--json'])).stdout);
-    return problems.find((one: { readonly code: string }) => one.code === code);
+    const { problems } = await statusOf(netd);
+    return problems.find((one) => one.code === code);
   };
   const told = await patiently('the problem is told', () => problem('network-driver'));
   expect(told).toMatchObject({ severity: 'error', mend: expect.stringContaining('plugin-dir') });
@@ -312,8 +313,8 @@ test('netd status says that the engine looks for the driver elsewhere, whether i
       await services.manager.docker('network', 'create', '--driver', 'overlay', name);
       await services.create(name, RUN_ON, ['--network', name], { on: host.name });
       const told = await patiently('it is told', async () => {
-        const { problems } = JSON.parse((await netd.exec(['status', '--json'])).stdout);
-        return problems.find((one: { readonly code: string }) => one.code === code);
+        const { problems } = await statusOf(netd);
+        return problems.find((one) => one.code === code);
       });
       expect(told).toMatchObject({ severity: 'error', mend: expect.stringContaining('/run/docker/plugins') });
       expect(told.what).toContain('netd');

@@ -98,14 +98,14 @@ function answersIn(said: string): ReadonlyMap<string, readonly string[]> {
 
 /** Output of a shell script in the container, whatever its exit status. */
 export async function inside(member: Pick<Member, 'host' | 'id'>, script: string): Promise<string> {
-  const { stdout, stderr } = await member.host.exec(['docker', 'exec', member.id, 'sh', '-c', script]);
+  const { stdout, stderr } = await member.host.inContainer(member.id, script);
   return stdout === '' ? stderr : stdout;
 }
 
 /** Pings an address from inside a container, several times a second, until `stop` gives what was lost on the way. */
 export async function pingThrough(member: Member, ip: string): Promise<{ readonly stop: () => Promise<PingCount> }> {
   const log = `/tmp/ping-${ip}`;
-  await member.host.run(['docker', 'exec', '--detach', member.id, 'sh', '-c', `ping -i 0.1 -W 1 ${ip} >${log} 2>&1`]);
+  await inside(member, `ping -i 0.1 -W 1 ${ip} >${log} 2>&1 </dev/null &`);
   return {
     stop: async () => {
       await inside(member, 'killall -INT ping; sleep 0.3');

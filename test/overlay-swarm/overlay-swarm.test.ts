@@ -103,7 +103,7 @@ describe.concurrent.each(MANAGER_VERSIONS)('an overlay network of netd and Docke
     // It calls in the moment the name is gone: the task has two seconds, which connections under way have to notice.
     const watch = `while nslookup leaver 127.0.0.11 | grep -q ' ${leaver.ip}$'; do sleep 0.05; done`;
     const call = `${watch}; ping -c 1 -W 1 ${leaver.ip} >/tmp/call 2>&1`;
-    await watcher.host.docker('exec', '--detach', watcher.id, 'sh', '-c', call);
+    await inside(watcher, `(${call}) >/dev/null 2>&1 </dev/null &`);
     await services.remove('leaver');
     const said = await patiently('it has called', async () => {
       const output = await inside(watcher, 'cat /tmp/call');

@@ -15,18 +15,14 @@ describe.each(ENGINE_SUITES)('a swarm of Debian %s', (suite) => {
     await using worker = await TestWorker.join(swarm.address, await swarm.token());
     const { nodeId, clusterId, role, rootBundle, issuer } = worker.identity.current();
     expect(role).toBe('worker');
-    expect(clusterId).toBe(await swarm.manager.docker('info', '--format', '{{.Swarm.Cluster.ID}}'));
-    expect(Buffer.from(rootBundle).toString().trim()).toBe(await swarm.manager.docker('swarm', 'ca'));
+    expect(clusterId).toBe((await swarm.cluster()).ID);
+    expect(Buffer.from(rootBundle).toString().trim()).toBe((await swarm.cluster()).TLSInfo.TrustRoot.trim());
     expect(await swarm.nodeIds()).toContain(nodeId);
-    expect(await swarm.inspectNode(nodeId, '{{.Spec.Role}} {{.Spec.Availability}}')).toBe('worker active');
+    expect((await swarm.node(nodeId)).Spec).toMatchObject({ Role: 'worker', Availability: 'active' });
 
     worker.start();
-    await eventually(
-      'the node is ready',
-      async () => (await swarm.inspectNode(nodeId, '{{.Status.State}}')) === 'ready',
-    );
-    const tlsInfo = JSON.parse(await swarm.inspectNode(nodeId, '{{json .Description.TLSInfo}}'));
-    expect(tlsInfo).toEqual({
+    await eventually('the node is ready', async () => (await swarm.node(nodeId)).Status.State === 'ready');
+    expect((await swarm.node(nodeId)).Description.TLSInfo).toEqual({
       TrustRoot: Buffer.from(rootBundle).toString(),
       CertIssuerSubject: Buffer.from(issuer.subjectDer).toString('base64'),
       CertIssuerPublicKey: Buffer.from(issuer.publicKeyDer).toString('base64'),
@@ -37,7 +33,7 @@ describe.each(ENGINE_SUITES)('a swarm of Debian %s', (suite) => {
 
   test('takes it drained', async () => {
     const { nodeId } = await joinSwarm(swarm.address, await swarm.token(), { availability: 'drain' });
-    expect(await swarm.inspectNode(nodeId, '{{.Spec.Availability}}')).toBe('drain');
+    expect((await swarm.node(nodeId)).Spec.Availability).toBe('drain');
   });
 
   test('does not see a token that names another root', async () => {
@@ -77,10 +73,7 @@ describe.each(ENGINE_SUITES)('a swarm of Debian %s', (suite) => {
     expect(await worker.store.load(Date.now())).toEqual(worker.identity.current());
     await worker.stop();
     worker.start();
-    await eventually(
-      'the node is ready',
-      async () => (await swarm.inspectNode(worker.nodeId, '{{.Status.State}}')) === 'ready',
-    );
+    await eventually('the node is ready', async () => (await swarm.node(worker.nodeId)).Status.State === 'ready');
   });
 
   test('promoted, the node stays what it is; its next certificate says otherwise, and there is a way back', async () => {
@@ -88,12 +81,12 @@ describe.each(ENGINE_SUITES)('a swarm of Debian %s', (suite) => {
     worker.start();
     await swarm.manager.docker('node', 'promote', worker.nodeId);
     await eventually('the manager has noted it', async () => {
-      return (await swarm.inspectNode(worker.nodeId, '{{.Spec.Role}}')) === 'manager';
+      return (await swarm.node(worker.nodeId)).Spec.Role === 'manager';
     });
     expect(worker.identity.current().role).toBe('worker');
     worker.identity.renewNow('the certificate is due');
     await eventually('the certificate says manager', () => worker.identity.current().role === 'manager');
-    expect(await swarm.inspectNode(worker.nodeId, '{{.Status.State}}')).toBe('ready');
+    expect((await swarm.node(worker.nodeId)).Status.State).toBe('ready');
 
     // What the state tells the operator to do, and why not the obvious thing.
     await expect(swarm.manager.docker('node', 'demote', worker.nodeId)).rejects.toThrow(

@@ -11,18 +11,11 @@ const IN_TURN = { concurrent: false };
 describe.concurrent.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (suite) => {
   const swarm = useSwarm(suite);
   const begin = () => swarm.manager.docker('swarm', 'ca', '--rotate', '--detach');
-  const root = () => swarm.manager.docker('swarm', 'ca');
-  const rotating = async () => {
-    const field = '{{.Swarm.Cluster.RootRotationInProgress}}';
-    return (await swarm.manager.docker('info', '--format', field)) === 'true';
-  };
+  const root = async () => (await swarm.cluster()).TLSInfo.TrustRoot.trim();
+  const rotating = async () => (await swarm.cluster()).RootRotationInProgress;
   const rotated = () => eventually('the rotation is over', async () => !(await rotating()), PATIENCE);
   const ready = (worker: TestWorker) =>
-    eventually(
-      'the node is ready',
-      async () => (await swarm.inspectNode(worker.nodeId, '{{.Status.State}}')) === 'ready',
-      PATIENCE,
-    );
+    eventually('the node is ready', async () => (await swarm.node(worker.nodeId)).Status.State === 'ready', PATIENCE);
   const trusts = (worker: TestWorker) => Buffer.from(worker.identity.current().rootBundle).toString().trim();
   const followed = (worker: TestWorker) =>
     eventually('the worker trusts the new root', async () => trusts(worker) === (await root()), PATIENCE);
@@ -37,7 +30,7 @@ describe.concurrent.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (
     await followed(worker);
     expect(worker.identity.state()).toMatchObject({ rotating: false, failures: 0, problems: [] });
     await eventually('the manager has noted the new root', async () => {
-      return (await swarm.inspectNode(worker.nodeId, '{{.Description.TLSInfo.TrustRoot}}')).trim() === (await root());
+      return (await swarm.node(worker.nodeId)).Description.TLSInfo.TrustRoot.trim() === (await root());
     });
     await worker.stop();
     expect(await worker.store.load(Date.now())).toEqual(worker.identity.current());
@@ -84,9 +77,7 @@ describe.concurrent.each(ENGINE_SUITES)('docker swarm ca --rotate, Debian %s', (
     await eventually('the worker has a certificate of the new CA', () => away.identity.state().rotating, PATIENCE);
     const issuer = Buffer.from(away.identity.current().issuer.publicKeyDer).toString('base64');
     await eventually('the manager knows', async () => {
-      return (await swarm.inspectNode(away.nodeId, '{{json .Description.TLSInfo.CertIssuerPublicKey}}')).includes(
-        issuer,
-      );
+      return (await swarm.node(away.nodeId)).Description.TLSInfo.CertIssuerPublicKey === issuer;
     });
     await away.stop();
     last.start();

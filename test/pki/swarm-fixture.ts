@@ -1,9 +1,10 @@
 import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll } from 'vitest';
+import { inspectNode, type NodeObject } from '#test/conformance/both-sides.ts';
 import { type Bed, createBed } from '#test/hosts/bed.ts';
 import type { EngineSuite } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
-import { joinToken, type SwarmRole, swarmInit } from '#test/hosts/swarm.ts';
+import { type Cluster, clusterOf, type SwarmRole, swarmInit, swarmOf } from '#test/hosts/swarm.ts';
 import { Door } from './door.ts';
 
 /** A name for the switch's own address, where servers of the test can be made reachable. */
@@ -16,8 +17,9 @@ export interface SwarmFixture {
   /** `host:port` */
   readonly address: string;
   readonly token: (role?: SwarmRole) => Promise<string>;
-  /** A field of `docker node inspect` in Go template form. */
-  readonly inspectNode: (nodeId: string, template: string) => Promise<string>;
+  /** As the manager says now. */
+  readonly cluster: () => Promise<Cluster>;
+  readonly node: (nodeId: string) => Promise<NodeObject>;
   readonly nodeIds: () => Promise<readonly string[]>;
 }
 
@@ -48,8 +50,9 @@ export function useSwarm(suite: EngineSuite): SwarmFixture {
     get address() {
       return door.address;
     },
-    token: (role = 'worker') => joinToken(manager, role),
-    inspectNode: (nodeId, template) => manager.docker('node', 'inspect', '--format', template, nodeId),
+    token: async (role = 'worker') => (await swarmOf(manager)).tokens[role],
+    cluster: () => clusterOf(manager),
+    node: (nodeId) => inspectNode(manager, nodeId),
     nodeIds: async () => (await manager.docker('node', 'ls', '--quiet')).split('\n'),
   };
 }

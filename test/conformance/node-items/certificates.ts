@@ -4,7 +4,7 @@ import { FakeCa, newRoot } from '#test/fake-manager/ca.ts';
 import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { Netd } from '#test/hosts/netd.ts';
-import { MANAGER_PORT, type Swarm, swarmOf } from '#test/hosts/swarm.ts';
+import { clusterOf, MANAGER_PORT, type Swarm, swarmOf } from '#test/hosts/swarm.ts';
 import {
   inspectNode,
   listedAs,
@@ -104,7 +104,7 @@ function useRotations(bed: () => NodeBed): void {
   });
 
   const rotate = () => manager.docker('swarm', 'ca', '--rotate', '--detach');
-  const root = async () => (await manager.docker('swarm', 'ca')).trim();
+  const root = async () => (await clusterOf(manager)).TLSInfo.TrustRoot.trim();
   const rotating = async () => (await manager.engine.api().swarmInspect()).RootRotationInProgress;
   const rotated = () => eventually('the rotation is over', async () => !(await rotating()), PATIENCE);
   const rootOnDisk = (of: Netd) =>

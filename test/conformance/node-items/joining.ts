@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Netd } from '#test/hosts/netd.ts';
-import { type Swarm, swarmNodes, swarmOf } from '#test/hosts/swarm.ts';
+import { clusterOf, type Swarm, swarmNodes, swarmOf } from '#test/hosts/swarm.ts';
 import {
   containersOf,
   inspectNode,
@@ -96,8 +96,8 @@ function useNewcomers(bed: () => NodeBed): void {
     expect(Status.Addr).toBe(node.host.address);
 
     const manager = await inspectNode(swarm.manager, swarm.manager.name);
-    const root = await swarm.manager.docker('swarm', 'ca');
-    expect(Description.TLSInfo.TrustRoot.trim()).toBe(root.trim());
+    const { TrustRoot } = (await clusterOf(swarm.manager)).TLSInfo;
+    expect(Description.TLSInfo.TrustRoot).toBe(TrustRoot);
     expect(Description.TLSInfo).toEqual(manager.Description.TLSInfo);
     const format = '{{.Hostname}} {{.TLSStatus}}';
     expect(await swarm.manager.docker('node', 'ls', '--format', format)).toContain('shared Ready');
