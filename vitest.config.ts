@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
@@ -83,6 +84,9 @@ const ALONE = [
   'test/path/path.test.ts',
 ];
 
+/** Simulation and fuzzing take a core each for a minute, and units mostly wait for their own clocks. */
+const SMALL_LANES = Math.max(3, availableParallelism());
+
 const HOSTS =
   'test/{dns,hosts,kernel,interop,conformance,overlay,overlay-checks,overlay-swarm,path,surviving,pki}/**/*.test.ts';
 
@@ -149,7 +153,7 @@ export default defineConfig({
           hookTimeout: 30_000,
           // A fresh process for each of a hundred small files costs more than all their tests.
           isolate: false,
-          maxWorkers: '100%',
+          maxWorkers: SMALL_LANES,
           sequence: { groupOrder: 0 },
         },
       },
@@ -158,7 +162,7 @@ export default defineConfig({
           name: 'long',
           include: ['test/{sim,fuzz}/**/*.test.ts'],
           testTimeout: 300_000,
-          maxWorkers: '100%',
+          maxWorkers: SMALL_LANES,
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
+import { patiently } from './patiently.ts';
 
 /** JSON as an engine answers it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -16,7 +16,7 @@ export async function createService(manager: Host, spec: Json): Promise<string> 
 
 /** The inspection of the one running container that a host has for a service. */
 export async function runningContainer(host: Host, serviceId: string): Promise<Json> {
-  const id = await eventually(`${host.name} runs its task of ${serviceId}`, async () => {
+  const id = await patiently(`${host.name} runs its task of ${serviceId}`, async () => {
     const filters = { label: [`com.docker.swarm.service.id=${serviceId}`] };
     return (await host.engine.api().listContainers({ filters }))[0]?.Id;
   });

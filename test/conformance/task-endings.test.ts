@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { BUSYBOX } from '#test/hosts/image.ts';
 import {
@@ -11,6 +10,7 @@ import {
   NOWHERE,
   TAKEN_PORT,
 } from './ending-services.ts';
+import { patiently } from './patiently.ts';
 import { createService, engineCall, type Json, member } from './task-container.ts';
 import { macvlan, makePayload, networkConfig, OLDEST_AND_NEWEST, type TwoWorkers, twoWorkers } from './two-workers.ts';
 
@@ -50,7 +50,7 @@ describe.each(OLDEST_AND_NEWEST)('a task that ends on netd and one that ends on 
 async function ending(manager: Host, serviceId: string, hostname: string): Promise<Ending> {
   const nodeId = member(await engineCall(manager, 'GET', `/nodes/${hostname}`), 'ID');
   const filters = encodeURIComponent(JSON.stringify({ service: [serviceId], node: [hostname] }));
-  return eventually(`the task of ${serviceId} on ${hostname} ends`, async () => {
+  return patiently(`the task of ${serviceId} on ${hostname} ends`, async () => {
     const tasks = await engineCall(manager, 'GET', `/tasks?filters=${filters}`);
     const own = Array.isArray(tasks) ? tasks.find((task: Json) => member(task, 'NodeID') === nodeId) : undefined;
     return endingOf(own);

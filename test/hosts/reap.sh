@@ -9,8 +9,8 @@ id=$1 scratch=$2
 # The init processes of the bed's hosts, and what was started in them from outside, carry its id in their environment: no stranger
 # is ever hit, even when a process number was used again.
 processes_of_bed() { grep -lszx "TESTBED_ID=$id" /proc/[0-9]*/environ | cut -d / -f 3; }
-# One hierarchy, or with version 1 one below each controller's name.
-groups_of_bed() { find "/sys/fs/cgroup/netd-bed-$id" /sys/fs/cgroup/*/"netd-bed-$id" -depth -type d 2>/dev/null; }
+# One hierarchy, or with version 1 one below each controller's name; find(1) complains of those that are not there.
+groups_of_bed() { find "/sys/fs/cgroup/netd-bed-$id" /sys/fs/cgroup/*/"netd-bed-$id" -depth -type d 2>/dev/null || :; }
 
 # They end by themselves when the owner's pipe closes, but for those that are stopped; after 2 s they are helped.
 tries=0

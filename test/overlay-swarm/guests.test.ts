@@ -3,6 +3,9 @@ import * as z from 'zod/mini';
 import { statusOf } from '#test/conformance/both-sides.ts';
 import { patiently } from '#test/conformance/patiently.ts';
 import { RUN_ON, Services } from '#test/conformance/services.ts';
+import { ask } from '#test/dns/ask.ts';
+import { request } from '#test/dns/packet.ts';
+import { seen } from '#test/dns/seen.ts';
 import { type Bed, createBed } from '#test/hosts/bed.ts';
 import type { EngineSuite } from '#test/hosts/engine-roots.ts';
 import type { Host } from '#test/hosts/host.ts';
@@ -127,6 +130,9 @@ describe.each(NODES)('on a node of netd with the engine of %s', (name) => {
       await finds(id, 'neighbour.lan', address);
       await finds(id, 'peer', ofPeer);
       expect(await inside({ host, id }, `nslookup ${address} 127.0.0.11`)).toContain('neighbour.lan');
+      const { State } = await host.engine.api().getContainer(id).inspect();
+      const overTcp = await ask(host.path(`/proc/${State.Pid}/ns/net`), request('neighbour'), { transport: 'tcp' });
+      expect(seen(overTcp)).toMatchObject({ rcode: 'NOERROR', answers: [`neighbour A ${address}`] });
     }
     await host.docker('network', 'disconnect', 'lan', 'both');
     await patiently(

@@ -84,11 +84,14 @@ describe('ten thousand remote endpoints', () => {
     const cpu = process.cpuUsage();
     await eventually('it is mended', () => host.overlays.status().drift.total > before, { intervalMs: 200 });
     const { user, system } = process.cpuUsage(cpu);
-    const { lastPass } = host.overlays.status().networks[0] ?? {};
+    const { drift, networks } = host.overlays.status();
+    const { lastPass } = networks[0] ?? {};
     console.log(
       `full pass: ${lastPass?.tookMs.toFixed(0)} ms, CPU with all its surroundings ${((user + system) / 1000).toFixed(0)} ms`,
     );
-    expect(lastPass).toMatchObject({ ops: 1, failures: [] });
+    // Not the last pass's operations: what was mended may have been heard of and looked at again since.
+    expect(drift.total - before).toBe(1);
+    expect(lastPass?.failures).toEqual([]);
     expect((user + system) / 1000).toBeLessThan(150 * SLACK);
   });
 });
