@@ -42,23 +42,24 @@ const ROUNDS: Readonly<Record<string, Round>> = {
       'test/overlay-swarm/guests.test.ts',
       'test/path/swarm-path.test.ts',
       'test/conformance/engine-logs.test.ts',
-      'test/pki/join.test.ts',
     ],
   },
   nodes: {
     lanes: 2,
     files: [
       'test/conformance/nodes.test.ts',
+      'test/dns/resolver.test.ts',
+      'test/pki/own-ca.test.ts',
+      'test/pki/join.test.ts',
       'test/conformance/bad-input.test.ts',
       'test/conformance/container-mapping.test.ts',
       'test/conformance/task-endings.test.ts',
       'test/conformance/networks.test.ts',
-      'test/pki/own-ca.test.ts',
     ],
   },
   surviving: {
     lanes: 2,
-    files: ['test/surviving/surviving.test.ts', 'test/overlay-checks/faults.test.ts', 'test/dns/resolver.test.ts'],
+    files: ['test/surviving/surviving.test.ts', 'test/overlay-checks/faults.test.ts'],
   },
   mixed: {
     lanes: 2,

@@ -31,7 +31,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     };
 
     test('a token that is none: told before anything is asked', async () => {
-      const node = await started('token');
+      await using node = await started('token');
       const { address, tokens } = lonely;
       const token = tokens.worker;
       const changed = ['', 'x', token.slice(0, -1), token.replace('SWMTKN-1', 'SWMTKN-3'), token.toUpperCase()];
@@ -44,7 +44,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     });
 
     test('the token of a manager', async () => {
-      const node = await started('manager-token');
+      await using node = await started('manager-token');
       const { manager, address } = bed().common;
       const { tokens } = await swarmOf(manager);
       const joined = await node.exec(['join', '--token', tokens.manager, address]);
@@ -60,7 +60,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
       ['a name nobody knows', () => 'nowhere.invalid', /nowhere\.invalid/],
       ['no address at all', () => 'm1:port', /m1:port/],
     ])('the address of %s', async (what, address, message) => {
-      const node = await started(`address-${what.replaceAll(' ', '-')}`);
+      await using node = await started(`address-${what.replaceAll(' ', '-')}`);
       const joined = await node.exec(['join', '--token', lonely.tokens.worker, address(lonely.manager, bed())]);
       expect(joined).toMatchObject({ stderr: expect.stringMatching(message) });
       expect(joined.exitCode).toBe(what === 'no address at all' ? 2 : 1);
@@ -68,7 +68,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     });
 
     test('an address nobody is at: goes on in the background, and can be given up', async () => {
-      const node = await started('silent');
+      await using node = await started('silent');
       const { tokens, address } = lonely;
       const joined = await node.exec(['join', '--timeout', '2s', '--token', tokens.worker, '10.77.1.200']);
       expect(joined).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('"netd leave" gives it up') });
@@ -82,7 +82,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
 
   describe('a host that has joined', { concurrent: true }, () => {
     test('a second join is refused, and with --force begins anew', async () => {
-      const node = await bed().worker('twice');
+      await using node = await bed().worker('twice');
       const { manager, tokens, address } = bed().common;
       const before = await nodeIdOf(node);
       const service = await sleepers(manager, 'twice', ...on(node));
@@ -100,7 +100,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     });
 
     test('another swarm has to wait for --force, too', async () => {
-      const node = await bed().worker('elsewhere');
+      await using node = await bed().worker('elsewhere');
       const before = await nodeIdOf(node);
       const other = bed().changing;
       const joined = await node.exec(['join', '--token', other.tokens.worker, other.address]);
@@ -111,7 +111,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     });
 
     test('with a token that is none, --force throws nothing away', async () => {
-      const node = await bed().worker('careful');
+      await using node = await bed().worker('careful');
       const before = await nodeIdOf(node);
       const joined = await node.exec(['join', '--force', '--token', 'SWMTKN-1-x-y', bed().common.address]);
       expect(joined.exitCode).toBe(2);
@@ -124,7 +124,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
       ['state directory', (node: Netd) => ({ stateDir: node.stateDir, runDir: '/run/second' })],
       ['run directory', (node: Netd) => ({ stateDir: '/var/lib/second', runDir: node.runDir })],
     ])('on the same %s is refused', async (what, directories) => {
-      const node = await bed().worker(`first-${what.slice(0, 3)}`);
+      await using node = await bed().worker(`first-${what.slice(0, 3)}`);
       const nodeId = await nodeIdOf(node);
       const end = await startFails(node, { name: `second-${what.slice(0, 3)}`, ...directories(node) });
       expect(end).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/another netd agent/) });
@@ -135,7 +135,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
   describe('a state directory', { concurrent: true }, () => {
     const foreign = () => new FakeCa().issueWithKey('somebody', 'worker');
     test('whose identity is damaged: refused, touched in no way, and good again when it is restored', async () => {
-      const node = await bed().worker('damaged');
+      await using node = await bed().worker('damaged');
       const nodeId = await nodeIdOf(node);
       await node.stop();
       const directory = node.host.path(`${node.stateDir}/certificates`);
@@ -165,7 +165,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
     });
 
     test('whose other files are damaged: goes on with what the manager and the engine know', async () => {
-      const node = await bed().worker('half');
+      await using node = await bed().worker('half');
       const { manager } = bed().common;
       const service = await sleepers(manager, 'half', ...on(node));
       await running(manager, service);
@@ -212,7 +212,7 @@ describe.concurrent.each(MANAGER_VERSIONS.slice(-1))('bad input', (version) => {
         ...(apiVersion ? [apiVersion] : []),
       ];
       const server = apiVersion === undefined ? undefined : await sharedHost.spawn(`fake-${name}`, program);
-      const node = await started(name, { flags: ['--engine', `unix://${socket}`] });
+      await using node = await started(name, { flags: ['--engine', `unix://${socket}`] });
       await statusWith(node, code, (status) => problemCodes(status).includes(code));
       expect((await node.exec(['status'])).exitCode).toBe(3);
       const joined = await node.exec(['join', '--token', common.tokens.worker, common.address]);

@@ -27,7 +27,7 @@ export interface NetdOptions {
 }
 
 /** netd on one host: the daemon and its command line. */
-export class Netd {
+export class Netd implements AsyncDisposable {
   readonly host: Host;
   readonly name: string;
   readonly stateDir: string;
@@ -92,6 +92,11 @@ export class Netd {
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
+  }
+
+  /** Ends it without ceremony, if it runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.running) await this.kill();
   }
 
   /** Runs a netd command, such as `['status', '--json']`, whatever its exit status. */

@@ -62,14 +62,14 @@ export async function dockerTask(host: Host, network: string, endpointId: string
   return tasks.find((task) => task.endpointId === endpointId);
 }
 
+const BETWEEN = '--';
+
 /** What the overlay of the host's dockerd has in the kernel: forwarding rows and neighbours, as iproute2 prints them. */
 export async function overlayKernel(host: Host, network: string): Promise<{ fdb: string; neighbours: string }> {
   // Docker names the namespace of an overlay after the network (spec dataplane §1.1).
   const enter = ['nsenter', `--net=/run/docker/netns/1-${network.slice(0, 10)}`, '--'];
-  const [fdb, neighbours] = await Promise.all([
-    host.run([...enter, 'bridge', 'fdb', 'show']),
-    host.run([...enter, 'ip', 'neighbour', 'show']),
-  ]);
+  const said = await host.run([...enter, 'sh', '-c', `bridge fdb show && echo '${BETWEEN}' && ip neighbour show`]);
+  const [fdb = '', neighbours = ''] = said.split(`${BETWEEN}\n`);
   return { fdb, neighbours };
 }
 

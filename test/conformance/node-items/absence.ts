@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
+import { partOf } from '../bed-part.ts';
 import {
   containersOf,
   inspectNode,
@@ -27,7 +28,8 @@ const SECOND = 1_000;
 /** Workers that are killed, cut off, restarted, and told to beat slowly. */
 export function absenceItems(bed: () => NodeBed): void {
   test(item(8), async () => {
-    const { changing, worker } = bed();
+    await using part = partOf(bed());
+    const { changing, worker } = part;
     const { manager } = changing;
     const [dying, living] = await Promise.all([worker('w8', changing), worker('v8', changing)]);
     const began = Date.now();
@@ -53,7 +55,8 @@ export function absenceItems(bed: () => NodeBed): void {
   });
 
   test(item(47), async () => {
-    const { common, loneWorker } = bed();
+    await using part = partOf(bed());
+    const { common, loneWorker } = part;
     const { manager } = common;
     const [cut, whole] = await Promise.all([loneWorker('w47'), loneWorker('v47')]);
     const [cutId, wholeId] = [await nodeIdOf(cut), await nodeIdOf(whole)];
@@ -94,7 +97,8 @@ export function absenceItems(bed: () => NodeBed): void {
   });
 
   test(item(6), async () => {
-    const { common, worker } = bed();
+    await using part = partOf(bed());
+    const { common, worker } = part;
     const node = await worker('w6');
     const nodeId = await nodeIdOf(node);
     const lastBeat = await nextBeat(node);
@@ -106,8 +110,9 @@ export function absenceItems(bed: () => NodeBed): void {
   });
 
   test(item(7), async () => {
-    const { manager } = bed().common;
-    const node = await bed().worker('w7');
+    await using part = partOf(bed());
+    const { manager } = part.common;
+    const node = await part.worker('w7');
     const nodeId = await nodeIdOf(node);
     const service = await sleepers(manager, 'web7', ...on(node));
     await running(manager, service);

@@ -5,6 +5,7 @@ import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import { Netd } from '#test/hosts/netd.ts';
 import { clusterOf, MANAGER_PORT, type Swarm, swarmOf } from '#test/hosts/swarm.ts';
+import { usePart } from '../bed-part.ts';
 import {
   inspectNode,
   listedAs,
@@ -30,11 +31,12 @@ export function certificateItems(bed: () => NodeBed): void {
 }
 
 function useShortLives(bed: () => NodeBed): void {
+  const part = usePart(bed);
   const root = newRoot({ notBeforeMs: Date.now() - 10 * 24 * HOUR_MS });
   let swarm: Swarm;
 
   beforeAll(async () => {
-    const { manager } = await bed().swarm('m14');
+    const { manager } = await part().swarm('m14');
     writeFileSync(manager.path('/run/ca.pem'), root.certificatePem);
     writeFileSync(manager.path('/run/ca-key.pem'), root.key.export({ type: 'pkcs8', format: 'pem' }));
     const ownCa = ['--ca-cert', '/run/ca.pem', '--ca-key', '/run/ca-key.pem'];
@@ -44,7 +46,7 @@ function useShortLives(bed: () => NodeBed): void {
   });
 
   test(item(14), async () => {
-    const patient = await bed().worker('w14', swarm);
+    const patient = await part().worker('w14', swarm);
     const nodeId = await nodeIdOf(patient);
     const first = await serialOnDisk(patient);
     await patient.stop();
@@ -65,10 +67,11 @@ function useShortLives(bed: () => NodeBed): void {
     await nextBeat(node);
     expect(node.log()).not.toContain('session ended');
     expect(await statesSince(swarm.manager, nodeId, began)).toEqual([]);
+    await node.stop();
   });
 
   test('with a certificate that has expired: says so, asks seldom, and joins again', async () => {
-    const node = await bed().worker('wexpired', swarm);
+    const node = await part().worker('wexpired', swarm);
     const { cluster } = await statusOf(node);
     await node.stop();
     const ca = new FakeCa(cluster.clusterId ?? '', root);
@@ -92,15 +95,16 @@ function useShortLives(bed: () => NodeBed): void {
 
 /** One test after the other: a swarm can only change its root once at a time. */
 function useRotations(bed: () => NodeBed): void {
+  const part = usePart(bed);
   let swarm: Swarm;
   let manager: Host;
   let node: Netd;
   let other: Netd;
 
   beforeAll(async () => {
-    swarm = await bed().swarm('m15');
+    swarm = await part().swarm('m15');
     manager = swarm.manager;
-    [node, other] = await Promise.all([bed().worker('w15', swarm), bed().worker('w17', swarm)]);
+    [node, other] = await Promise.all([part().worker('w15', swarm), part().worker('w17', swarm)]);
   });
 
   const rotate = () => manager.docker('swarm', 'ca', '--rotate', '--detach');
@@ -141,7 +145,7 @@ function useRotations(bed: () => NodeBed): void {
   test(item(49), { concurrent: false }, async () => {
     expect(await protocolChosen(manager)).toBe(bed().suite === 'sid' ? 'h2' : 'false');
     await restarts(node);
-    const late = await bed().worker('w49', await swarmOf(manager));
+    const late = await part().worker('w49', await swarmOf(manager));
     const lateId = await nodeIdOf(late);
     await late.run(['leave']);
     await manager.docker('node', 'rm', '--force', lateId); // or the next rotation waits for it

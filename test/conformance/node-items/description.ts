@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
+import { partOf } from '../bed-part.ts';
 import {
   containersOf,
   inspectNode,
@@ -28,7 +29,8 @@ const SECRET_BYTES = 400 * 1024;
 /** What a node tells its manager of itself, and how much it can be told. */
 export function descriptionItems(bed: () => NodeBed): void {
   test(item(45), async () => {
-    const { common, loneWorker } = bed();
+    await using part = partOf(bed());
+    const { common, loneWorker } = part;
     const { manager } = common;
     const node = await loneWorker('w45', common, { liveRestore: true, labels: ['zone=a'] });
     const nodeId = await nodeIdOf(node);
@@ -67,7 +69,8 @@ export function descriptionItems(bed: () => NodeBed): void {
   });
 
   test(item(50), async () => {
-    const { common, worker } = bed();
+    await using part = partOf(bed());
+    const { common, worker } = part;
     const { manager } = common;
     const node = await worker('w50');
     const names = Array.from({ length: SECRETS }, (_, i) => `large${i}`);

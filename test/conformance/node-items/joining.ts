@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Netd } from '#test/hosts/netd.ts';
 import { clusterOf, type Swarm, swarmNodes, swarmOf } from '#test/hosts/swarm.ts';
+import { usePart } from '../bed-part.ts';
 import {
   containersOf,
   inspectNode,
@@ -24,13 +25,14 @@ export function joiningItems(bed: () => NodeBed): void {
 }
 
 function useNewcomers(bed: () => NodeBed): void {
+  const part = usePart(bed);
   let swarm: Swarm;
   let node: Netd;
   let other: Netd;
 
   beforeAll(async () => {
-    swarm = await bed().swarm('m2');
-    [node, other] = await Promise.all([bed().agent('w1'), bed().agent('w4')]);
+    swarm = await part().swarm('m2');
+    [node, other] = await Promise.all([part().agent('w1'), part().agent('w4')]);
   });
 
   const nodeNames = async () => (await swarmNodes(swarm.manager)).map(({ hostname }) => hostname);

@@ -4,6 +4,7 @@ import { eventually } from '#test/hosts/eventually.ts';
 import type { Host } from '#test/hosts/host.ts';
 import type { Netd } from '#test/hosts/netd.ts';
 import { dockerJoin, MANAGER_PORT, type Swarm } from '#test/hosts/swarm.ts';
+import { usePart } from '../bed-part.ts';
 import {
   containersOf,
   LOAD_SLACK_MS,
@@ -30,6 +31,7 @@ export function managerItems(bed: () => NodeBed): void {
 }
 
 function useThreeManagers(bed: () => NodeBed): void {
+  const part = usePart(bed);
   let swarm: Swarm;
   let managers: readonly Host[];
   let node: Netd;
@@ -38,12 +40,11 @@ function useThreeManagers(bed: () => NodeBed): void {
   let container: string;
 
   beforeAll(async () => {
-    swarm = await bed().swarm('raft1');
-    const others = await Promise.all(['raft2', 'raft3'].map((name) => bed().bed.host(name)));
-    await Promise.all(others.map((host) => host.engine.start()));
+    swarm = await part().swarm('raft1');
+    const others = await Promise.all(['raft2', 'raft3'].map((name) => part().engineHost(name)));
     for (const host of others) await dockerJoin(host, swarm, 'manager');
     managers = [swarm.manager, ...others];
-    node = await bed().worker('w11', swarm);
+    node = await part().worker('w11', swarm);
     nodeId = await nodeIdOf(node);
     service = await sleepers(swarm.manager, 'web11', ...on(node));
     [container = ''] = await runsOn(node.host, service);
@@ -100,8 +101,7 @@ function useThreeManagers(bed: () => NodeBed): void {
 
   test(item(13), { concurrent: false }, async () => {
     const { manager } = swarm;
-    const fourth = await bed().bed.host('raft4');
-    await fourth.engine.start();
+    const fourth = await part().engineHost('raft4');
     await dockerJoin(fourth, swarm);
     await remembers(managers);
     await manager.docker('node', 'promote', fourth.name);

@@ -1,6 +1,7 @@
 import { cpSync, lstatSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { eventually } from '#test/hosts/eventually.ts';
+import { partOf } from '../bed-part.ts';
 import {
   containersOf,
   inspectNode,
@@ -28,7 +29,8 @@ const QUIET_MS = 25_000;
 /** Leaving, removal, promotion, and two with one identity. */
 export function membershipItems(bed: () => NodeBed): void {
   test(item(9), async () => {
-    const { common, worker } = bed();
+    await using part = partOf(bed());
+    const { common, worker } = part;
     const { manager } = common;
     const node = await worker('w9');
     const oldId = await nodeIdOf(node);
@@ -48,7 +50,8 @@ export function membershipItems(bed: () => NodeBed): void {
   });
 
   test(item(10), async () => {
-    const { common, worker } = bed();
+    await using part = partOf(bed());
+    const { common, worker } = part;
     const { manager } = common;
     const node = await worker('w10');
     const nodeId = await nodeIdOf(node);
@@ -73,7 +76,8 @@ export function membershipItems(bed: () => NodeBed): void {
   });
 
   test(item(52), async () => {
-    const { agent, worker } = bed();
+    await using part = partOf(bed());
+    const { agent, worker } = part;
     const [node, copy] = await Promise.all([worker('w52'), agent('v52')]);
     const nodeId = await nodeIdOf(node);
     await Promise.all([node.stop(), copy.stop()]);
@@ -101,7 +105,8 @@ export function membershipItems(bed: () => NodeBed): void {
   });
 
   test('promoted, it says so and goes on as a worker', async () => {
-    const { common, worker } = bed();
+    await using part = partOf(bed());
+    const { common, worker } = part;
     const { manager } = common;
     const node = await worker('wp');
     const nodeId = await nodeIdOf(node);
