@@ -27,12 +27,17 @@ interface Round {
  */
 const ROUNDS: Readonly<Record<string, Round>> = {
   overlay: {
-    lanes: 2,
+    lanes: 3,
     files: [
       'test/overlay-swarm/overlay-swarm.test.ts',
       'test/interop/wired.test.ts',
+      'test/hosts/engine.test.ts',
+      'test/hosts/registry.test.ts',
+      'test/overlay/overlay.test.ts',
+      'test/overlay-checks/bad-input.test.ts',
       'test/pki/rotation.test.ts',
       'test/dns/docker.test.ts',
+      'test/overlay-checks/data-path.test.ts',
     ],
   },
   gossip: {
@@ -66,12 +71,9 @@ const ROUNDS: Readonly<Record<string, Round>> = {
     files: [
       'test/overlay-checks/mixed.test.ts',
       'test/conformance/tasks.test.ts',
-      'test/hosts/engine.test.ts',
-      'test/hosts/registry.test.ts',
-      'test/overlay/overlay.test.ts',
-      'test/overlay-checks/bad-input.test.ts',
-      'test/overlay-checks/data-path.test.ts',
       'test/overlay-swarm/mixed.test.ts',
+      'test/hosts/container-image.test.ts',
+      'test/hosts/package.test.ts',
     ],
   },
 };

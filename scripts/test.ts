@@ -110,6 +110,7 @@ const WHOLE_RUN = {
   NETD_TESTBED_COMMAND: '/opt/netd/dist/netd',
   NETD_TEST_ROUNDS: 'yes',
   NETD_TESTBED_GOGC: '400',
+  NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node'),
 };
 const env = only.length > 0 ? process.env : { ...WHOLE_RUN, ...process.env };
 

@@ -7,6 +7,7 @@
 # Says "pid N" (as the bed counts) when it can be given a network interface, waits for a line, says "ready".
 set -eu
 scratch=$1 engine_root=$2 checkout=$3 hostname=$4 address=$5
+compile_cache=node_modules/.cache/node
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 # The old /proc is still there, and counts from outside. The shell itself reads it, so it is the shell's own entry.
@@ -31,6 +32,8 @@ mkdir -p var/lib/docker
 mount -t tmpfs -o mode=0710 tmpfs var/lib/docker
 mount --bind "$checkout" opt/netd
 mount -o remount,bind,ro opt/netd
+mkdir -p "$checkout/$compile_cache"
+mount --bind "$checkout/$compile_cache" "opt/netd/$compile_cache"
 [ ! -d /lib/modules ] || mount --bind -o ro /lib/modules lib/modules
 pivot_root . old
 umount -l /old
