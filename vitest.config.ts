@@ -16,17 +16,17 @@ interface Round {
 
 /**
  * Suites with real engines mostly wait, so two or three files run at a time. A round is over before the next begins: what is in
- * one runs side by side, and what is not never does. Three rules divide them:
+ * one may run side by side, and what is not never does. Three rules divide them:
  *
- * - The first of a round has up to forty engines, of all versions at once. Another such file beside it would want more cores
- *   than there are, and more inotify instances than Linux gives root (128; an engine with containers takes one or two).
+ * - The largest (nodes, surviving, gossip) have up to forty engines, of all versions at once. Two of them that begin together
+ *   would want more cores than there are.
  * - Files that hold netd to times or count lost packets stand beside those that mostly wait.
- * - The others of a round take about as long as the first, or as it keeps both cores busy.
+ * - The longest begin first, and what ends last ends together: cores that wait for the end of a round are lost.
  *
  * Files named nowhere come last.
  */
 const ROUNDS: Readonly<Record<string, Round>> = {
-  overlay: {
+  networks: {
     lanes: 3,
     files: [
       'test/overlay-swarm/overlay-swarm.test.ts',
@@ -37,12 +37,6 @@ const ROUNDS: Readonly<Record<string, Round>> = {
       'test/overlay-checks/bad-input.test.ts',
       'test/pki/rotation.test.ts',
       'test/dns/docker.test.ts',
-      'test/overlay-checks/data-path.test.ts',
-    ],
-  },
-  gossip: {
-    lanes: 3,
-    files: [
       'test/interop/gossip.test.ts',
       'test/overlay-swarm/guests.test.ts',
       'test/path/swarm-path.test.ts',
@@ -62,18 +56,19 @@ const ROUNDS: Readonly<Record<string, Round>> = {
       'test/conformance/networks.test.ts',
     ],
   },
-  surviving: {
-    lanes: 2,
-    files: ['test/surviving/surviving.test.ts', 'test/overlay-checks/faults.test.ts'],
-  },
-  mixed: {
+  lives: {
     lanes: 2,
     files: [
+      'test/surviving/surviving.test.ts',
+      'test/overlay-checks/faults.test.ts',
       'test/overlay-checks/mixed.test.ts',
       'test/conformance/tasks.test.ts',
-      'test/overlay-swarm/mixed.test.ts',
       'test/hosts/container-image.test.ts',
+      'test/overlay-swarm/mixed.test.ts',
+      'test/overlay-checks/data-path.test.ts',
       'test/hosts/package.test.ts',
+      'test/hosts/netd.test.ts',
+      'test/conformance/payload-memory.test.ts',
     ],
   },
 };

@@ -85,7 +85,7 @@ export class Host extends Shell {
 
   /**
    * Runs a shell script in a running container of the host: as root, in its namespaces, but with nothing else of it. `docker exec`
-   * does more and costs ten times as much.
+   * does more, by way of five processes.
    *
    * @throws Error when there is no such container, or it does not run
    */
