@@ -223,6 +223,21 @@ describe('a session that something happens to', { timeout: 60_000 }, () => {
     expect(worker.registered[1]).not.toBe(worker.registered[0]);
   });
 
+  it('registers anew when the manager has it as down in the middle of a session', async () => {
+    const worker = await start();
+    managers.swarm.setNodeStatus(worker.nodeId, NodeState.DOWN, 'heartbeat failure');
+    await eventually(() => worker.messages.at(-1)?.node?.status?.state === NodeState.DOWN, 'the worker is told');
+    await beat();
+    expect(worker.ends).toEqual([]);
+    await beat();
+    await worker.settled(2);
+    expect(worker.ends).toMatchObject([{ kind: 'lost', text: expect.stringContaining('as down') }]);
+    expect(worker.registered[1]).not.toBe(worker.registered[0]);
+    expect(nodeOf(worker)?.status?.state).toBe(NodeState.READY);
+    for (let i = 0; i < 3; i++) await beat();
+    expect(worker.registered).toHaveLength(2);
+  });
+
   it('asks for all assignments again after a gap, in the same session', async () => {
     const worker = await start();
     let lost = 0;

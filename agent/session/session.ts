@@ -6,7 +6,11 @@ import { errorText } from '#base/errors.ts';
 import type { Logger } from '#base/log.ts';
 import type { Random } from '#base/random.ts';
 import { Dispatcher, type SessionMessage } from '#proto/gen/swarmkit/dispatcher_pb.js';
-import { type NodeDescription, NodeDescriptionSchema } from '#proto/gen/swarmkit/types_pb.js';
+import {
+  type NodeDescription,
+  NodeDescriptionSchema,
+  NodeStatus_State as NodeState,
+} from '#proto/gen/swarmkit/types_pb.js';
 import { callServerStream } from '#proto/grpc.ts';
 import type { Assignments, TakenAssignments } from './assignments.ts';
 import { runAssignments } from './assignments-stream.ts';
@@ -80,6 +84,12 @@ export interface Session {
  * (spec §3.9), a manager that lets us in and then breaks off, or a message we cannot take, would have us back at once for ever.
  */
 const SETTLED_MS = 8000;
+/**
+ * A manager takes the old heartbeat timer of a node away only after it has taken down that the node is ready again. When it runs
+ * out in between, the node stays down until it registers once more, however well it beats. One beat may be answered before the
+ * manager's own change reaches us.
+ */
+const BEATS_AS_DOWN = 2;
 /** A session replaced this soon after it was registered points to a second process with our identity. */
 const SUSPICIOUSLY_SHORT_MS = 30_000;
 
@@ -91,6 +101,8 @@ export function createSession(options: SessionOptions): Session {
   let failed: string | undefined;
   let replaced = 0;
   let registeredMs = 0;
+  /** As the manager said last. */
+  let isDown = false;
   const short = () => clock.monotonicMs() - registeredMs < SUSPICIOUSLY_SHORT_MS;
 
   const run = async (signal: AbortSignal): Promise<void> => {
@@ -151,13 +163,18 @@ export function createSession(options: SessionOptions): Session {
     const id = sessionId;
     registeredMs = clock.monotonicMs();
     options.observeManager(manager, 10);
-    options.onMessage(first.value);
+    heed(first.value);
     state = { kind: 'registered', manager, sinceMs: clock.now(), heartbeatPeriodMs: 0, lastHeartbeatMs: clock.now() };
     log.info({ manager: manager.addr, managerId: manager.nodeId }, 'session registered');
     options.onRegistered(id);
 
+    let beatsAsDown = 0;
     const onBeat = (heartbeatPeriodMs: number) => {
       if (state.kind === 'registered') state = { ...state, heartbeatPeriodMs, lastHeartbeatMs: clock.now() };
+      beatsAsDown = isDown ? beatsAsDown + 1 : 0;
+      if (beatsAsDown < BEATS_AS_DOWN) return;
+      sessionId = '';
+      throw new Error('the manager answers our heartbeats and has this node as down: registering anew');
     };
     const parts = [
       runHeartbeats(client, id, onBeat, clock, signal),
@@ -180,8 +197,13 @@ export function createSession(options: SessionOptions): Session {
   const readMessages = async (stream: AsyncGenerator<SessionMessage, void, undefined>): Promise<void> => {
     for await (const message of stream) {
       if (message.sessionId !== '') sessionId = message.sessionId;
-      options.onMessage(message);
+      heed(message);
     }
+  };
+
+  const heed = (message: SessionMessage): void => {
+    if (message.node !== undefined) isDown = message.node.status?.state === NodeState.DOWN;
+    options.onMessage(message);
   };
 
   return {
