@@ -237,8 +237,8 @@ export class Agent implements AgentControl {
       this.#stateFile.save({ managers: remotes.peers(), advertiseAddr, dataPathAddr });
       await this.#stateFile.flush();
       await this.#start(credentials, remotes);
-      const { nodeId, clusterId } = credentials;
-      log.info({ nodeId, clusterId }, 'this node joined a swarm');
+      const { nodeId, clusterId, serial, notAfterMs } = credentials;
+      log.info({ nodeId, clusterId, serial, notAfter: new Date(notAfterMs).toISOString() }, 'this node joined a swarm');
       return { nodeId, clusterId };
     } catch (error) {
       this.#membership = afterFailedJoin(error, clock.now());
