@@ -134,6 +134,30 @@ describe('bulk sync', () => {
     expect(syncs.slice(0, first).reduce((sum, sync) => sum + eventsIn(sync.payload).length, 0)).toBe(6000);
   });
 
+  test('an update, ours or relayed, is in none for ten seconds: there it would be a new row, and overtake the gossip', () => {
+    const stage = attached(1);
+    stage.play = () => undefined;
+    const told = () => {
+      stage.streams.length = 0;
+      stage.request(bulkSync(1, [], { unsolicited: true }));
+      const answer = decodeBulkSync(bulkOf(stage.streams[0] ?? { message: Buffer.alloc(1) })?.data ?? Buffer.alloc(0));
+      return eventsIn(answer.payload).map(({ type, key, value }) => `${type} ${key} ${value}`);
+    };
+    stage.publish('ours', 'new');
+    stage.user(1, tableEvent(1, { key: 'theirs', value: 'new' }));
+    expect(told()).toEqual(['create ours new', 'create theirs new']);
+    stage.publish('ours', 'changed', 'update');
+    stage.user(1, tableEvent(1, { key: 'theirs', value: 'changed', type: 'update', time: 60n }));
+    expect(told()).toEqual([]);
+    stage.run(9900);
+    expect(told()).toEqual([]);
+    stage.run(200);
+    expect(told()).toEqual(['create ours changed', 'create theirs changed']);
+    stage.publish('ours', 'last', 'update');
+    stage.input({ kind: 'withdraw', network: NET, table: 'endpoint_table', key: 'ours' });
+    expect(told()).toEqual(['delete ours last', 'create theirs changed']);
+  });
+
   test('a request begins with our attachments, an answer does not', () => {
     const stage = attached(1);
     stage.play = () => undefined;

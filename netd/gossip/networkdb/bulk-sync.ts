@@ -9,7 +9,7 @@ import { BULK_SYNC_ACK_MS, bulkSyncPeriodMs } from './constants.ts';
 import { introductionOf } from './network-events.ts';
 import type { Peer } from './peers.ts';
 import type { Row } from './rows.ts';
-import { type NetworkDbState, residualSec } from './state.ts';
+import { isUpdateFresh, type NetworkDbState, residualSec } from './state.ts';
 import { noteAsked } from './unaware.ts';
 import { noteSign } from './unheard.ts';
 
@@ -219,7 +219,7 @@ export class BulkSyncs {
       // The list is a snapshot, as rows come and go between chunks; each is read again when its turn comes.
       for (const { table, key } of [...this.#state.rows.of(network)]) {
         const row = this.#state.rows.get(network, table, key);
-        if (row !== undefined) yield row;
+        if (row !== undefined && !isUpdateFresh(this.#state, row)) yield row;
       }
     }
   }

@@ -1,19 +1,13 @@
 import type { TableEvent } from '../wire/networkdb-message.ts';
 import { TOMBSTONE_MS } from './constants.ts';
 import type { Row } from './rows.ts';
-import { type NetworkDbState, queueRow, rowId, type WriteKind } from './state.ts';
+import { type NetworkDbState, noteUpdated, queueRow, rowId, type WriteKind } from './state.ts';
 
 // Our own rows (spec gossip §14.10): what the rest of netd wants said is kept apart from what the tables hold, so that it
 // can be said again when a table disagrees.
 
 /** Between two attempts to take a row back from another node: a war over a row must cost both little. */
 const RECLAIM_MS = 1000;
-
-/**
- * A bulk sync that overtakes the gossip brings a change as a new row, and a class A peer believes it (spec gossip §14.5): the
- * names of a disabled row stay. Told again by gossip, under a newer time, it is a change to everybody.
- */
-const RETELL_MS = 1000;
 
 /** Creates a row of ours, or changes its value. `update` only where receivers understand it (see the typed tables). */
 export function publish(
@@ -25,13 +19,8 @@ export function publish(
   kind: WriteKind,
 ): void {
   const row = { network, table, key, value: state.slab.keep(value) };
-  const id = rowId(network, table, key);
-  state.published.set(id, { row, kind });
+  state.published.set(rowId(network, table, key), { row, kind });
   write(state, row, kind);
-  if (kind === 'create') return;
-  state.io.timers.at(state.io.nowMs + RETELL_MS, () => {
-    if (state.published.get(id)?.row === row) write(state, row, kind);
-  });
 }
 
 /** Deletes a row of ours. The tombstone carries the last value: receivers read from it what to undo. */
@@ -107,5 +96,6 @@ function write(state: NetworkDbState, wanted: Pick<Row, 'network' | 'table' | 'k
     reapAtMs: Number.POSITIVE_INFINITY,
   };
   state.rows.put(row);
+  if (kind === 'update') noteUpdated(state, row);
   queueRow(state, row, kind, true);
 }

@@ -16,31 +16,6 @@ import { decodeBulkSync, decodeEnvelope } from '../wire/networkdb-decode.ts';
 import { encodeCompoundEnvelope, encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts';
 
 describe('table events', () => {
-  test('a change of our row is told again a second later under a newer time, but not what has been changed again since', () => {
-    const stage = attached(1);
-    stage.publish('k', 'one');
-    stage.run(2000);
-    const told = (sinceMs: number) => {
-      const seen = stage.tableEvents(sinceMs).map(({ event }) => [event.time, event.type, `${event.value}`] as const);
-      return new Map(seen.map(([time, type, value]) => [time, `${type} ${value}`]));
-    };
-    expect([...told(0).values()]).toEqual(['create one']);
-    const changedMs = stage.nowMs;
-    stage.publish('k', 'two', 'update');
-    stage.run(900);
-    expect([...told(changedMs).values()]).toEqual(['update two']);
-    stage.run(3000);
-    expect([...told(changedMs).values()]).toEqual(['update two', 'update two']);
-    const againMs = stage.nowMs;
-    stage.publish('k', 'three', 'update');
-    stage.run(500);
-    stage.publish('k', 'four', 'update');
-    stage.run(400);
-    stage.input({ kind: 'withdraw', network: NET, table: 'endpoint_table', key: 'k' });
-    stage.run(5000);
-    expect([...told(againMs).values()]).toEqual(['update three', 'update four', 'delete four']);
-  });
-
   test('N03 only attached owners are believed, and only while we are attached', () => {
     const stage = new Stage();
     stage.meet(1);

@@ -3,7 +3,7 @@ import type { TableEvent } from '../wire/networkdb-message.ts';
 import { BULK_RELAY_QUEUE, MAX_ROWS, TOMBSTONE_MS, TOMBSTONE_RELAY_SEC } from './constants.ts';
 import { reassertIfDisputed, reclaim } from './publish.ts';
 import type { Row } from './rows.ts';
-import { type NetworkDbState, queueTableEvent } from './state.ts';
+import { type NetworkDbState, noteUpdated, queueTableEvent } from './state.ts';
 import { noteSign } from './unheard.ts';
 
 /**
@@ -43,6 +43,7 @@ export function onTableEvent(state: NetworkDbState, event: TableEvent, bytes: Bu
   state.counters.tableEventsApplied++;
   const row = rowOf(state, event, before);
   state.rows.put(row);
+  if (event.type === 'update') noteUpdated(state, row);
   if (isWorthRelaying(event, before, bulk) && own.inSync && !(bulk && own.relayed.size > BULK_RELAY_QUEUE)) {
     queueTableEvent(state, row, encodeEnvelope('tableEvent', bytes), false);
   }
