@@ -10,6 +10,19 @@ const APPLY_SLICE = 500;
 /** Received bytes that may wait to be applied: three of the largest frames. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
+interface BulkPayload {
+  readonly payload: Buffer;
+  /** Of the compound in it, unless it holds nothing or something else. */
+  readonly data: Buffer | undefined;
+}
+
+/** Payload of a bulk sync. Throws DecodeError where it cannot be read. */
+export function openBulkPayload(payload: Buffer): BulkPayload {
+  if (payload.length === 0) return { payload, data: undefined };
+  const { kind, data } = decodeEnvelope(payload);
+  return { payload, data: kind === 'compound' ? data : undefined };
+}
+
 /** Rows received in bulk and not yet applied. A peer may send a hundred thousand at once; pings must not wait for them. */
 export class Backlog {
   readonly #state: NetworkDbState;
@@ -28,22 +41,14 @@ export class Backlog {
     return this.#bytes;
   }
 
-  /**
-   * Takes the payload of a bulk sync, and releases the message it came in when all is applied; `applied` runs then. Throws
-   * DecodeError if it is none.
-   */
-  add(payload: Buffer, applied: () => void): void {
-    if (payload.length === 0) {
+  /** Takes the payload of a bulk sync, and releases the message it came in when all is applied; `applied` runs then. */
+  add({ payload, data }: BulkPayload, applied: () => void): void {
+    if (data === undefined) {
       applied();
       return;
     }
     if (this.#bytes + payload.length > MAX_BACKLOG_BYTES) {
       this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
-      applied();
-      return;
-    }
-    const { kind, data } = decodeEnvelope(payload);
-    if (kind !== 'compound') {
       applied();
       return;
     }

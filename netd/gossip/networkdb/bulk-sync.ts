@@ -4,7 +4,7 @@ import { DecodeError } from '../wire/decode-error.ts';
 import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 import { encodeBulkSync, encodeEnvelope, TableCompound } from '../wire/networkdb-encode.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
-import { Backlog } from './backlog.ts';
+import { Backlog, openBulkPayload } from './backlog.ts';
 import { BULK_SYNC_ACK_MS, bulkSyncPeriodMs } from './constants.ts';
 import { introductionOf } from './network-events.ts';
 import type { Peer } from './peers.ts';
@@ -133,6 +133,7 @@ export class BulkSyncs {
     const sync = decodeBulkSync(data);
     // Our own name as sender would have us talk to ourselves.
     if (sync.node === state.config.name) return;
+    const payload = openBulkPayload(sync.payload); // before anything is believed of it
     if (sync.time > 0n && !state.tableClock.witness(sync.time)) {
       throw new DecodeError(`implausible Lamport time ${sync.time}`);
     }
@@ -142,7 +143,7 @@ export class BulkSyncs {
       if (own !== undefined) own.hasHeard = true;
     }
     // An answer has come when its rows are there: before that a row is not missed, and not news to pass on.
-    this.#backlog.add(sync.payload, () => {
+    this.#backlog.add(payload, () => {
       if (!sync.unsolicited) this.#answered(sync.node);
     });
     if (!sync.unsolicited) return;
