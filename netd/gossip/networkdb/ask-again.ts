@@ -13,7 +13,7 @@ const MAX_ATTEMPTS = 5;
 export function askUntilHeard(state: NetworkDbState, bulk: Pick<BulkSyncs, 'syncEach'>, network: string): void {
   const own = state.own.get(network);
   if (own === undefined || own.leaving) return;
-  own.hasHeard = false;
+  own.heard = false;
   askAgain(state, bulk, network, own, 1);
 }
 
@@ -26,7 +26,7 @@ function askAgain(
 ): void {
   const { io } = state;
   io.timers.at(io.nowMs + ASK_AGAIN_MS * attempt, () => {
-    if (state.own.get(network) !== own || own.leaving || own.hasHeard) return;
+    if (state.own.get(network) !== own || own.leaving || own.heard) return;
     bulk.syncEach([network], 1, () => undefined);
     if (attempt < MAX_ATTEMPTS) askAgain(state, bulk, network, own, attempt + 1);
   });

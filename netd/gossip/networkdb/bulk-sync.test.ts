@@ -131,6 +131,10 @@ describe('bulk sync', () => {
       ...new Array<boolean>(first - 1).fill(false),
       true,
     ]);
+    expect(syncs.slice(0, first).map((sync) => sync.networks)).toEqual([
+      ...new Array<string[]>(first - 1).fill([]),
+      [NET],
+    ]);
     expect(syncs.slice(0, first).reduce((sum, sync) => sum + eventsIn(sync.payload).length, 0)).toBe(6000);
   });
 
@@ -156,6 +160,57 @@ describe('bulk sync', () => {
     stage.publish('ours', 'last', 'update');
     stage.input({ kind: 'withdraw', network: NET, table: 'endpoint_table', key: 'ours' });
     expect(told()).toEqual(['delete ours last', 'create theirs changed']);
+  });
+
+  describe('a network is heard', () => {
+    const alone = () => {
+      const stage = new Stage();
+      stage.input({ kind: 'attach', network: NET });
+      stage.meet(1);
+      stage.play = () => undefined;
+      return stage;
+    };
+    const standing = (stage: Stage) => stage.core.db.state.own.get(NET)?.heard;
+
+    test('when a member has asked about it, which brings its rows: nobody else is asked then', () => {
+      const stage = alone();
+      stage.user(1, joinNetwork(1, NET, 1n));
+      stage.request(bulkSync(1, [tableEvent(1)], { unsolicited: true }));
+      expect(standing(stage)).toBe(true);
+      expect(stage.row('k')?.value).toBe('v');
+    });
+
+    test('when an answer is there whole: a part names no networks', () => {
+      const stage = alone();
+      stage.user(1, joinNetwork(1, NET, 1n));
+      stage.core.db.bulk.request(peerOf(1).name, [NET], () => undefined);
+      stage.request(bulkSync(1, [tableEvent(1)], { networks: [] }));
+      expect([standing(stage), stage.core.db.bulk.load.awaited]).toEqual([false, 1]);
+      stage.request(bulkSync(1, [tableEvent(1, { key: 'other' })]));
+      expect([standing(stage), stage.core.db.bulk.load.awaited]).toEqual([true, 0]);
+      expect([stage.row('k')?.value, stage.row('other')?.value]).toEqual(['v', 'v']);
+    });
+
+    test('when nothing is on it: an answer without rows that names no networks is no part', () => {
+      const stage = alone();
+      stage.user(1, joinNetwork(1, NET, 1n));
+      stage.core.db.bulk.request(peerOf(1).name, [NET], () => undefined);
+      stage.request(bulkSync(1, [], { networks: [] }));
+      expect([standing(stage), stage.core.db.bulk.load.awaited]).toEqual([false, 0]);
+    });
+
+    test('not from a node that is not known to be on it, whose rows are dropped', () => {
+      const stage = alone();
+      stage.request(bulkSync(1, [tableEvent(1)], { unsolicited: true }));
+      expect([standing(stage), stage.row('k')]).toEqual([false, undefined]);
+    });
+
+    test('not by silence', () => {
+      const stage = alone();
+      stage.user(1, joinNetwork(1, NET, 1n));
+      stage.run(70_000);
+      expect(standing(stage)).toBe(false);
+    });
   });
 
   test('a request begins with our attachments, an answer does not', () => {

@@ -3,6 +3,7 @@ import type { Timer } from '../timers.ts';
 import { DecodeError } from '../wire/decode-error.ts';
 import { decodeBulkSync } from '../wire/networkdb-decode.ts';
 import { encodeBulkSync, encodeEnvelope, TableCompound } from '../wire/networkdb-encode.ts';
+import type { BulkSync } from '../wire/networkdb-message.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
 import { Backlog, openBulkPayload } from './backlog.ts';
 import { BULK_SYNC_ACK_MS, bulkSyncPeriodMs } from './constants.ts';
@@ -15,7 +16,7 @@ import { noteSign } from './unheard.ts';
 
 /**
  * Payload of one message. The reference puts whole networks into one frame, which ends at 20 MiB and keeps both ends busy
- * for seconds; messages after the first say "not a request" and are taken as answers, which every version merges.
+ * for seconds; all messages but the last say "not a request" and are taken as answers, which every version merges.
  */
 const CHUNK_BYTES = 256 * 1024;
 /** The last row may go over that. */
@@ -93,10 +94,7 @@ export class BulkSyncs {
         for (const network of wanted) {
           const more = (left.get(network) ?? 0) - 1;
           left.set(network, more);
-          if (more > 0) continue;
-          const own = this.#state.own.get(network);
-          if (own !== undefined) own.heard = true;
-          done(network);
+          if (more === 0) done(network);
         }
       });
     }
@@ -138,13 +136,10 @@ export class BulkSyncs {
       throw new DecodeError(`implausible Lamport time ${sync.time}`);
     }
     state.counters.bulkSyncsReceived++;
-    for (const network of sync.networks) {
-      const own = state.own.get(network);
-      if (own !== undefined) own.hasHeard = true;
-    }
-    // An answer has come when its rows are there: before that a row is not missed, and not news to pass on.
+    const isPart = sync.networks.length === 0 && payload.data !== undefined && payload.data.length > 0;
+    // A sync has come when its rows are there: before that a row is not missed, and not news to pass on.
     this.#backlog.add(payload, () => {
-      if (!sync.unsolicited) this.#answered(sync.node);
+      if (!isPart) this.#applied(sync);
     });
     if (!sync.unsolicited) return;
     const peer = state.peers.get(sync.node);
@@ -152,6 +147,17 @@ export class BulkSyncs {
     const known = sync.networks.filter((network) => state.own.has(network));
     this.#noteAsked(peer, known);
     this.#enqueue(sync.node, known, false, () => undefined);
+  }
+
+  /** All rows of a sync are there. */
+  #applied({ node, networks, unsolicited }: BulkSync): void {
+    const theirs = this.#state.attachments.get(node);
+    for (const network of networks) {
+      const own = this.#state.own.get(network);
+      // Rows of whoever is not known to be there were dropped.
+      if (own !== undefined && theirs?.has(network)) own.heard = true;
+    }
+    if (!unsolicited) this.#answered(node);
   }
 
   /** The peer has asked for the rows of these networks of ours. It also names those it is leaving. */
@@ -240,7 +246,8 @@ export class BulkSyncs {
       // The request comes last, so that the answer finds all our rows there.
       unsolicited: transfer.request && isLast,
       node: state.config.name,
-      networks: [...transfer.networks],
+      // A part that others follow names none: it is no answer yet.
+      networks: isLast ? [...transfer.networks] : [],
       payload,
     });
     const stream = encodeUserStream(encodeEnvelope('bulkSync', message));

@@ -16,12 +16,10 @@ export interface OwnNetwork {
   reapAtMs: number;
   /** False while the first bulk syncs run: what they bring is not news to pass on. */
   inSync: boolean;
-  /** A bulk sync with somebody on it has ended: what we know is what the others know. */
+  /** Somebody on it has sent us its rows, all of them: what we know is what the others know. */
   heard: boolean;
   /** Until then our attachment may be unknown to some who get our rows. */
   freshUntilMs: number;
-  /** Somebody has sent us its rows. */
-  hasHeard: boolean;
   /** When somebody last asked us about it, giving us its own rows. */
   askedAtMs: number;
   /** When to look whether somebody else is on it; never again after somebody could be asked. */
