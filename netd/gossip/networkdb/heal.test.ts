@@ -89,15 +89,72 @@ describe('failures and healing', () => {
     expect(dials.length).toBeLessThanOrEqual(20);
   });
 
-  test('after we were declared dead, our attachments and rows are said again', () => {
-    const stage = attached(1);
-    stage.publish('mine', 'x');
-    stage.run(3000);
-    const sinceMs = stage.nowMs;
-    stage.packet(1, { kind: 'dead', node: SELF.name, incarnation: 1, from: peerOf(1).name });
-    stage.run(3000);
-    expect(stage.envelopes(sinceMs).some(({ envelope }) => envelope.kind === 'networkEvent')).toBe(true);
-    expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'mine')).toBe(true);
+  describe('after we were declared dead', () => {
+    const said: Readonly<Record<string, (stage: Stage) => void>> = {
+      'by gossip': (stage) => stage.packet(1, { kind: 'dead', node: SELF.name, incarnation: 1, from: peerOf(1).name }),
+      'in the push/pull of one that comes to see': (stage) =>
+        void stage.request(pushPull(1, [{ ...entryOf(1), name: SELF.name, ...SELF.address, state: 'dead' }])),
+    };
+
+    test.each(Object.entries(said))('%s, our attachments and rows are said again', (_how, declare) => {
+      const stage = attached(1);
+      stage.publish('mine', 'x');
+      stage.run(3000);
+      const sinceMs = stage.nowMs;
+      declare(stage);
+      stage.run(3000);
+      expect(stage.envelopes(sinceMs).some(({ envelope }) => envelope.kind === 'networkEvent')).toBe(true);
+      expect(stage.tableEvents(sinceMs).some(({ event }) => event.key === 'mine')).toBe(true);
+    });
+
+    test.each(Object.entries(said))('%s, members that do not ask us are told by a bulk sync', (_how, declare) => {
+      const stage = attached(3);
+      for (const index of [1, 2, 3]) stage.request(bulkSync(index, [], { unsolicited: true }));
+      stage.run(1000);
+      stage.play = () => undefined;
+      stage.streams.length = 0;
+      declare(stage);
+      stage.request(bulkSync(2, [], { unsolicited: true }));
+      stage.run(3500);
+      const told = stage.streams.filter((stream) => {
+        const envelope = bulkOf(stream);
+        return envelope !== undefined && decodeBulkSync(envelope.data).unsolicited;
+      });
+      expect(told.map(({ to }) => to.ip).sort()).toEqual([peerOf(1).address.ip, peerOf(3).address.ip]);
+    });
+
+    test('once more soon after that: all is said once more', () => {
+      const stage = attached(1);
+      const declare = () => {
+        const { incarnation } = stage.core.swim.state.self;
+        stage.packet(1, { kind: 'dead', node: SELF.name, incarnation, from: peerOf(1).name });
+      };
+      declare();
+      stage.run(1000);
+      const sinceMs = stage.nowMs;
+      const timesSaid = () => {
+        const events = stage.envelopes(sinceMs).filter(({ envelope }) => envelope.kind === 'networkEvent');
+        return new Set(events.map(({ bytes }) => bytes.toString('hex'))).size;
+      };
+      stage.run(500);
+      const before = timesSaid();
+      declare();
+      declare();
+      declare();
+      stage.run(5000);
+      expect(timesSaid() - before).toBe(1);
+      stage.run(20_000);
+      expect(timesSaid() - before).toBe(1);
+    });
+
+    test('of a life before the one they know: nothing is said', () => {
+      const stage = attached(1);
+      stage.packet(1, { kind: 'dead', node: SELF.name, incarnation: 1, from: peerOf(1).name });
+      stage.run(20_000);
+      const before = stage.facts.filter(({ kind }) => kind === 'resurrected').length;
+      stage.request(pushPull(1, [{ ...entryOf(1), name: SELF.name, ...SELF.address, incarnation: 1, state: 'dead' }]));
+      expect(stage.facts.filter(({ kind }) => kind === 'resurrected').length).toBe(before);
+    });
   });
 
   test.each([

@@ -3,7 +3,7 @@ import type { NetworkEvent } from '../wire/networkdb-message.ts';
 import { DETACHED_MS, MAX_NETWORKS_PER_NODE } from './constants.ts';
 import type { Attachment } from './peers.ts';
 import { leaveRoster, type NetworkDbState, type OwnNetwork, rosterOf } from './state.ts';
-import { noteAttached } from './unaware.ts';
+import { noteUnaware } from './unaware.ts';
 
 // Which node is on which network (spec gossip §14.4).
 
@@ -12,7 +12,7 @@ export function onNetworkEvent(state: NetworkDbState, event: NetworkEvent, bytes
   // A node of the reference that looks for lost peers gives its attachments new times each time: that is news, but no change.
   const wasThere = state.rosters.get(event.network)?.has(event.node) === true;
   if (!applyNetworkEvent(state, event)) return;
-  if (event.type === 'join' && !wasThere) noteAttached(state, event.node, event.network);
+  if (event.type === 'join' && !wasThere) noteUnaware(state, event.node, event.network);
   state.networkQueue.put(`${event.network}\0${event.node}`, encodeEnvelope('networkEvent', bytes));
 }
 

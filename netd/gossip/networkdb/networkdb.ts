@@ -23,7 +23,7 @@ import type { RowChange } from './rows.ts';
 import { createNetworkDbState, type NetworkDbConfig, type NetworkDbState } from './state.ts';
 import { onTableEvent } from './table-events.ts';
 import { tableGossipTick } from './table-gossip.ts';
-import { tellUnaware } from './unaware.ts';
+import { noteForgotten, tellUnaware } from './unaware.ts';
 import { askUnheard, lookAround } from './unheard.ts';
 
 /** Compounds in compounds: nobody sends any, one level would be odd, four are enough. */
@@ -39,14 +39,15 @@ const MERGE_STEP = 1500;
 const TELL_STEP = 5000;
 /** How often we look whether somebody has to be asked what we have not heard. */
 const ASK_PERIOD_MS = 500;
-/** Peers that had given us up are told about us again at most this often. */
-const REINTRODUCE_MS = 10_000;
+/** Everybody is told about us again at most this often: peers may go on giving us up. */
+const REINTRODUCE_MS = 3000;
 
 /** Networks, who is on them, and their tables (spec gossip §14); carried by SWIM, of which it is the delegate. */
 export class NetworkDb implements SwimDelegate {
   readonly state: NetworkDbState;
   readonly bulk: BulkSyncs;
   readonly #healing: Healing;
+  /** When everybody is or was told about us again. */
   #reintroducedAtMs = Number.NEGATIVE_INFINITY;
   /** Our networks on which a push/pull showed nodes we did not know there. */
   readonly #missed = new Set<string>();
@@ -176,11 +177,12 @@ export class NetworkDb implements SwimDelegate {
 
   declaredDead(): void {
     const { io } = this.state;
-    if (io.nowMs - this.#reintroducedAtMs < REINTRODUCE_MS) return;
-    this.#reintroducedAtMs = io.nowMs;
+    noteForgotten(this.state);
+    if (io.nowMs < this.#reintroducedAtMs) return;
     io.fact({ kind: 'resurrected' });
     // Our objection has to be there first: rows of a dead node are dropped.
-    io.timers.at(io.nowMs + GOSSIP_INTERVAL_MS, () => reintroduce(this.state));
+    this.#reintroducedAtMs = Math.max(io.nowMs + GOSSIP_INTERVAL_MS, this.#reintroducedAtMs + REINTRODUCE_MS);
+    io.timers.at(this.#reintroducedAtMs, () => reintroduce(this.state));
   }
 
   /**

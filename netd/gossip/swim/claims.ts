@@ -90,6 +90,13 @@ export function onDead(state: SwimState, message: ClaimMessage): void {
   state.io.fact({ ...fact, state: member.state === 'left' ? 'left' : 'down' });
 }
 
+/** Another node holds it for dead. That is only a suspicion to us: the accused gets to answer. */
+export function onHeldDead(state: SwimState, message: ClaimMessage): void {
+  const isNewsOfUs = message.node === state.self.name && message.incarnation >= state.self.incarnation;
+  onSuspect(state, message);
+  if (isNewsOfUs && !state.leaving) state.delegate.declaredDead();
+}
+
 /** Tells everybody about ourselves as we are now. */
 export function announceSelf(state: SwimState): void {
   state.queue.put(state.self.name, encodeSwim(aliveOf(state.self), true));

@@ -2,7 +2,7 @@ import { DecodeError } from '../wire/decode-error.ts';
 import { encodePushPullSteps, type NodeEntry, type PushPullReader, readPushPull } from '../wire/push-pull.ts';
 import { decodeErr } from '../wire/swim-decode.ts';
 import { type Address, MESSAGE_TYPE } from '../wire/swim-message.ts';
-import { onAlive, onDead, onSuspect } from './claims.ts';
+import { onAlive, onDead, onHeldDead, onSuspect } from './claims.ts';
 import { addressOf, type SwimState } from './state.ts';
 import { STREAM_TIMEOUT_MS } from './timing.ts';
 
@@ -119,12 +119,16 @@ function orReason(run: () => void, fail: (reason: string) => void): void {
   }
 }
 
-/** What another node believes. Its "dead" is only a suspicion to us: the accused gets to answer. */
+/** What another node believes. */
 function mergeNode(state: SwimState, entry: NodeEntry): void {
   const { name: node, incarnation } = entry;
   if (entry.state === 'alive') {
     const { ip, port, meta, versions } = entry;
     onAlive(state, { kind: 'alive', node, incarnation, ip, port, meta, versions });
   } else if (entry.state === 'left') onDead(state, { kind: 'dead', node, incarnation, from: node });
-  else onSuspect(state, { kind: 'suspect', node, incarnation, from: state.self.name });
+  else {
+    const claim = { kind: 'suspect', node, incarnation, from: state.self.name } as const;
+    if (entry.state === 'dead') onHeldDead(state, claim);
+    else onSuspect(state, claim);
+  }
 }
