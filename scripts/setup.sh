@@ -194,9 +194,12 @@ build_image() {
   mv "$work.tar" "$cache/images/busybox.tar"
 }
 
+# What the test bed calls on this machine, each with its package.
+tools='ip=iproute2 unshare=util-linux nsenter=util-linux nft=nftables iptables-legacy=iptables'
+
 testbed_ready() {
-  for command in ip unshare nsenter nft; do
-    command -v $command >/dev/null || return 1
+  for tool in $tools; do
+    command -v "${tool%%=*}" >/dev/null || return 1
   done
   [ $bench = no ] || { command -v dnsperf && command -v iperf3 && command -v busybox; } >/dev/null || return 1
   for suite in $suites; do
@@ -206,7 +209,7 @@ testbed_ready() {
 }
 
 setup_testbed() {
-  need_commands ip=iproute2 unshare=util-linux nsenter=util-linux nft=nftables
+  need_commands $tools
   [ $bench = no ] || need_commands dnsperf=dnsperf iperf3=iperf3 busybox=busybox
   mkdir -p "$cache/engines"
   # One builder at a time; a second one waits, and then finds the work done.
