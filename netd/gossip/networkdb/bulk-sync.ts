@@ -7,10 +7,11 @@ import type { BulkSync } from '../wire/networkdb-message.ts';
 import { encodeUserStream } from '../wire/user-stream.ts';
 import { Backlog, openBulkPayload } from './backlog.ts';
 import { BULK_SYNC_ACK_MS, bulkSyncPeriodMs } from './constants.ts';
+import { isUpdateFresh } from './fresh-updates.ts';
 import { introductionOf } from './network-events.ts';
 import type { Peer } from './peers.ts';
 import type { Row } from './rows.ts';
-import { isUpdateFresh, type NetworkDbState, residualSec } from './state.ts';
+import { type NetworkDbState, residualSec } from './state.ts';
 import { noteAsked } from './unaware.ts';
 import { noteSign } from './unheard.ts';
 

@@ -20,12 +20,6 @@ export const BULK_SYNC_ACK_MS = 30_000;
 /** Rows heard by bulk sync are passed on only while the queue is shorter: others get the same bulk sync. */
 export const BULK_RELAY_QUEUE = 500;
 
-/**
- * How long an update travels by gossip only: several times what gossip takes in a cluster of a thousand nodes, and as long
- * as a task is given to stop, unless its service says otherwise; then the row is deleted.
- */
-export const UPDATE_BY_GOSSIP_MS = 10_000;
-
 /** What a compound of table events costs: the packet's own overhead, and each event's. */
 export const TABLE_PACKET_OVERHEAD = 5;
 export const TABLE_EVENT_OVERHEAD = 4;

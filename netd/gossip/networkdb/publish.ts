@@ -1,7 +1,8 @@
 import type { TableEvent } from '../wire/networkdb-message.ts';
 import { TOMBSTONE_MS } from './constants.ts';
+import { noteUpdated } from './fresh-updates.ts';
 import type { Row } from './rows.ts';
-import { type NetworkDbState, noteUpdated, queueRow, rowId, type WriteKind } from './state.ts';
+import { type NetworkDbState, queueRow, rowId, type WriteKind } from './state.ts';
 
 // Our own rows (spec gossip §14.10): what the rest of netd wants said is kept apart from what the tables hold, so that it
 // can be said again when a table disagrees.

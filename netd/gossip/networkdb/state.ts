@@ -3,7 +3,7 @@ import type { Io } from '../io.ts';
 import { encodeEnvelope, encodeTableEvent } from '../wire/networkdb-encode.ts';
 import type { LamportTime } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
-import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD, UPDATE_BY_GOSSIP_MS } from './constants.ts';
+import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { LamportClock } from './lamport.ts';
 import { type Attachment, type Peer, Roster, type Unaware, type Unheard } from './peers.ts';
 import { type Row, type RowChange, Rows } from './rows.ts';
@@ -154,20 +154,6 @@ export function leaveRoster(state: NetworkDbState, network: string, node: string
   const roster = state.rosters.get(network);
   roster?.delete(node);
   if (roster?.size === 0) state.rosters.delete(network);
-}
-
-export function noteUpdated(state: NetworkDbState, row: Row): void {
-  state.updatedAtMs.set(row, state.io.nowMs);
-}
-
-/**
- * Whether a bulk sync should leave a row out, since gossip is still telling its update. A bulk sync says every row as a new
- * one. Class A peers, which do not look at "disabled" in those, would add the names of an endpoint that is about to stop,
- * and then refuse the gossip as old (spec gossip §14.5, §16).
- */
-export function isUpdateFresh(state: NetworkDbState, row: Row): boolean {
-  const atMs = state.updatedAtMs.get(row);
-  return atMs !== undefined && state.io.nowMs - atMs < UPDATE_BY_GOSSIP_MS;
 }
 
 /** Queues an event about a row for its network's members. What is too large for a packet travels by bulk sync only. */

@@ -1,9 +1,10 @@
 import { encodeEnvelope } from '../wire/networkdb-encode.ts';
 import type { TableEvent } from '../wire/networkdb-message.ts';
 import { BULK_RELAY_QUEUE, MAX_ROWS, TOMBSTONE_MS, TOMBSTONE_RELAY_SEC } from './constants.ts';
+import { noteUpdated } from './fresh-updates.ts';
 import { reassertIfDisputed, reclaim } from './publish.ts';
 import type { Row } from './rows.ts';
-import { type NetworkDbState, noteUpdated, queueTableEvent } from './state.ts';
+import { type NetworkDbState, queueTableEvent } from './state.ts';
 import { noteSign } from './unheard.ts';
 
 /**
