@@ -57,7 +57,7 @@ export class BroadcastQueue {
     const tier = this.#tiers[item.transmits];
     if (tier === undefined) return;
     const at = countUpTo(tier, item.bytes.length, item.order) - 1;
-    if (tier[at] === item) tier.splice(at, 1);
+    if (tier[at] === item) removeAt(tier, at);
   }
 
   /**
@@ -98,7 +98,7 @@ export class BroadcastQueue {
       while (tier.length > 0 && left > overheadBytes) {
         const at = countUpTo(tier, left - overheadBytes) - 1;
         if (at < 0) break;
-        const [item] = tier.splice(at, 1);
+        const item = removeAt(tier, at);
         if (item === undefined) break;
         left -= overheadBytes + item.bytes.length;
         taken.push(item);
@@ -110,7 +110,9 @@ export class BroadcastQueue {
     while (this.#tiers.length <= item.transmits) this.#tiers.push([]);
     const tier = this.#tiers[item.transmits] ?? [];
     // Among equals the newest is last, where taking begins; an item put back finds its place by age.
-    tier.splice(countUpTo(tier, item.bytes.length, item.order), 0, item);
+    const at = countUpTo(tier, item.bytes.length, item.order);
+    if (at === tier.length) tier.push(item);
+    else tier.splice(at, 0, item);
   }
 
   #dropMostSent(): void {
@@ -122,6 +124,11 @@ export class BroadcastQueue {
       return;
     }
   }
+}
+
+/** Mostly the last one, and that without the list of one that a splice makes. */
+function removeAt(tier: Item[], at: number): Item | undefined {
+  return at === tier.length - 1 ? tier.pop() : tier.splice(at, 1)[0];
 }
 
 /** How many items of an ascending tier are shorter than `bytes`, or just as long and not younger than `order`. */

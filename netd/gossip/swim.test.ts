@@ -267,6 +267,26 @@ describe('claims', () => {
     for (const copy of copies) expect(copy).toEqual(encodeSwim(aliveOf(4)));
   });
 
+  test('who joins passes on nothing of what it is told first, and everything it is told later', () => {
+    const stage = new Stage();
+    const toldOf = (index: number, sinceMs: number) =>
+      stage.messages(sinceMs).filter(({ message }) => message.kind === 'alive' && message.node === peerOf(index).name)
+        .length;
+    stage.play = () => pushPull(1, [entryOf(1), entryOf(2), entryOf(3)]);
+    stage.input({ kind: 'join', addresses: [peerOf(1).address] });
+    stage.run(5000);
+    expect([1, 2, 3].map((index) => stage.memberState(index))).toEqual(['alive', 'alive', 'alive']);
+    expect([1, 2, 3].map((index) => toldOf(index, 0))).toEqual([0, 0, 0]);
+
+    // Two halves of a cluster that find each other again hear of each other by push/pulls, and then by gossip.
+    stage.request(pushPull(1, [entryOf(1), entryOf(4)]));
+    stage.play = () => pushPull(2, [entryOf(2), entryOf(5)]);
+    stage.input({ kind: 'join', addresses: [peerOf(2).address] });
+    const sinceMs = stage.nowMs;
+    stage.run(5000);
+    expect([4, 5].map((index) => toldOf(index, sinceMs))).toEqual([transmitBudget(6), transmitBudget(6)]);
+  });
+
   test('S09 a name keeps its address until it has left or is forgotten', () => {
     const stage = new Stage();
     stage.meet(2);

@@ -5,7 +5,7 @@ import type { BulkSyncs } from './bulk-sync.ts';
 import type { Exchange } from './exchange.ts';
 import { announceHere } from './node-events.ts';
 import type { Peer } from './peers.ts';
-import type { NetworkDbState } from './state.ts';
+import { goneCount, type NetworkDbState } from './state.ts';
 
 // Finding the cluster, and finding it again (spec gossip §10.3, §14.13).
 
@@ -114,6 +114,7 @@ export class Healing {
 
   #reconnectTick(): void {
     const { io, peers } = this.#state;
+    if (goneCount(this.#state) === 0) return;
     const due: Peer[] = [];
     for (const peer of peers.values()) if (peer.status === 'failed' && peer.nextDialMs <= io.nowMs) due.push(peer);
     const peer = due[uniformInt(io.random, 0, due.length)];

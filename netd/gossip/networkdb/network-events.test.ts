@@ -3,6 +3,8 @@ import { attached, entryOf, joinNetwork, NET, networkEvent, peerOf, pushPull, ro
 import { transmitBudget } from '../swim/timing.ts';
 import { golden } from '../wire/golden-vectors.ts';
 import { encodeCompoundEnvelope, encodeEnvelope, encodeNetworkEvent } from '../wire/networkdb-encode.ts';
+import { DETACHED_MS } from './constants.ts';
+import { reapAttachments } from './network-events.ts';
 
 describe('network events', () => {
   test('N01 news of an attachment is passed on once for each time, the rest is silent', () => {
@@ -32,6 +34,26 @@ describe('network events', () => {
     expect(roster(stage)).toEqual([]);
     stage.user(1, joinNetwork(2, NET, 6n));
     expect(roster(stage)).toEqual([peerOf(2).name]);
+  });
+
+  test('an attachment that ended is forgotten when its own time is up', () => {
+    const stage = new Stage();
+    stage.meet(3);
+    const { io, db } = stage.core;
+    const startMs = io.nowMs;
+    const remembered = (afterMs: number) => {
+      io.nowMs = startMs + afterMs;
+      reapAttachments(db.state);
+      return [1, 2, 3].filter((n) => db.state.attachments.has(peerOf(n).name));
+    };
+    stage.user(1, joinNetwork(3, NET, 4n));
+    stage.user(1, networkEvent('leave', 1, NET, 5n));
+    expect(remembered(600_000)).toEqual([1, 3]);
+    stage.user(1, networkEvent('leave', 2, NET, 6n));
+    expect(remembered(DETACHED_MS - 1)).toEqual([1, 2, 3]);
+    expect(remembered(DETACHED_MS)).toEqual([2, 3]);
+    expect(remembered(DETACHED_MS + 599_999)).toEqual([2, 3]);
+    expect(remembered(DETACHED_MS + 600_000)).toEqual([3]);
   });
 
   test('N02 strangers leave nothing behind', () => {

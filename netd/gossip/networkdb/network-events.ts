@@ -34,6 +34,7 @@ export function applyNetworkEvent(state: NetworkDbState, event: NetworkEvent): b
     leaving: event.type === 'leave',
     reapAtMs: event.type === 'leave' ? state.io.nowMs + DETACHED_MS : Number.POSITIVE_INFINITY,
   };
+  state.reapAttachmentsAtMs = Math.min(state.reapAttachmentsAtMs, attachment.reapAtMs);
   if (networks === undefined) state.attachments.set(peer.name, new Map([[event.network, attachment]]));
   else networks.set(event.network, attachment);
   // Whatever older news of it still waits to be passed on would bring it back to those who have not heard this.
@@ -64,8 +65,13 @@ export function introductionOf(state: NetworkDbState, network: string, own: OwnN
 export function reapAttachments(state: NetworkDbState): void {
   const { nowMs } = state.io;
   for (const [network, own] of state.own) if (own.leaving && own.reapAtMs <= nowMs) forgetOwn(state, network);
+  if (nowMs < state.reapAttachmentsAtMs) return;
+  state.reapAttachmentsAtMs = Number.POSITIVE_INFINITY;
   for (const [node, networks] of state.attachments) {
-    for (const [network, attachment] of networks) if (attachment.reapAtMs <= nowMs) networks.delete(network);
+    for (const [network, { reapAtMs }] of networks) {
+      if (reapAtMs <= nowMs) networks.delete(network);
+      else state.reapAttachmentsAtMs = Math.min(state.reapAttachmentsAtMs, reapAtMs);
+    }
     if (networks.size === 0) state.attachments.delete(node);
   }
 }

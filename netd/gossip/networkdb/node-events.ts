@@ -3,7 +3,7 @@ import type { LamportTime, NodeEvent } from '../wire/networkdb-message.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { FORGET_NODE_MS } from './constants.ts';
 import type { Peer } from './peers.ts';
-import { leaveRoster, type NetworkDbState } from './state.ts';
+import { goneCount, leaveRoster, type NetworkDbState } from './state.ts';
 
 // Who is there, as NetworkDB sees it (spec gossip §14.2, §14.3).
 
@@ -100,6 +100,7 @@ export function toldTime({ networkClock, leaveTime }: NetworkDbState): LamportTi
 
 /** Forgets nodes that have been away for a day. */
 export function forgetPeers(state: NetworkDbState): void {
+  if (goneCount(state) === 0) return;
   for (const peer of state.peers.values()) {
     if (peer.status !== 'active' && peer.forgetAtMs <= state.io.nowMs) forget(state, peer);
   }
@@ -132,7 +133,7 @@ function retire(state: NetworkDbState, peer: Peer, status: 'failed' | 'left'): v
   for (const network of state.attachments.get(peer.name)?.keys() ?? []) leaveRoster(state, network, peer.name);
   state.attachments.delete(peer.name);
   state.rows.dropOwnedBy(peer.name);
-  if (state.peers.size - state.activePeers <= MAX_REMEMBERED) return;
+  if (goneCount(state) <= MAX_REMEMBERED) return;
   for (const other of state.peers.values()) {
     if (other.status === 'active') continue;
     forget(state, other);

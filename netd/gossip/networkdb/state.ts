@@ -73,6 +73,8 @@ export interface NetworkDbState {
   readonly unaware: Map<string, Unaware>;
   /** Ourselves included. */
   activePeers: number;
+  /** No attachment has ended long enough ago to be forgotten before this. */
+  reapAttachmentsAtMs: number;
   /** Node events queued so far: each needs a key of its own. */
   nodeEvents: number;
   /** Time of our LEAVE event, once we have said it. */
@@ -131,6 +133,7 @@ export function createNetworkDbState(
     toAsk: new Set(),
     unaware: new Map(),
     activePeers: 1,
+    reapAttachmentsAtMs: Number.POSITIVE_INFINITY,
     nodeEvents: 0,
     leaveTime: undefined,
   };
@@ -139,6 +142,11 @@ export function createNetworkDbState(
 /** One string for one row. NUL cannot be in what we publish, and a collision among strangers' rows costs nothing. */
 export function rowId(network: string, table: string, key: string): string {
   return `${network}\0${table}\0${key}`;
+}
+
+/** Failed and left nodes that are remembered. */
+export function goneCount({ peers, activePeers }: NetworkDbState): number {
+  return peers.size - (activePeers - 1);
 }
 
 export function rosterOf(state: NetworkDbState, network: string): Roster {

@@ -1,5 +1,5 @@
 import type { Round } from '../broadcast-queue.ts';
-import { retransmitLimit } from '../swim/timing.ts';
+import { tableRounds } from '../swim/timing.ts';
 import { encodeCompoundEnvelope } from '../wire/networkdb-encode.ts';
 import { encodeUserPacket } from '../wire/user-stream.ts';
 import { GOSSIP_FANOUT, TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
@@ -38,7 +38,7 @@ function gossipNetwork(state: NetworkDbState, network: string, own: OwnNetwork):
   const roster = state.rosters.get(network);
   if (roster === undefined) return;
   const isTarget = (name: string) => state.peers.get(name)?.status === 'active';
-  const limit = retransmitLimit(roster.size);
+  const limit = tableRounds(roster.size);
   const rounds: Rounds = { own: own.own.round(limit), relayed: own.relayed.round(limit) };
   for (let packets = 0; packets < MAX_PACKETS; packets++) {
     // With nobody to tell, nothing is taken: events must not be used up.

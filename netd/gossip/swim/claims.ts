@@ -14,7 +14,8 @@ const PROTOCOL = 2;
 /** Beyond this an incarnation could not be outbid any more without wrapping to zero. */
 const LAST_INCARNATION = MAX_U32 - 1;
 
-export function onAlive(state: SwimState, message: AliveMessage): void {
+/** @param passOn false if everybody it could be passed on to knows already */
+export function onAlive(state: SwimState, message: AliveMessage, passOn = true): void {
   if (!speaksOurProtocol(message.versions)) return;
   if (message.node === state.self.name) {
     onAliveSelf(state, message);
@@ -28,7 +29,7 @@ export function onAlive(state: SwimState, message: AliveMessage): void {
     }
     const member: Member = { ...memberOf(message), stateSinceMs: state.io.nowMs };
     state.members.add(member);
-    accept(state, member, message, true);
+    accept(state, member, message, { isNews: true, passOn });
     return;
   }
   if (known.ip !== message.ip || known.port !== message.port) {
@@ -44,7 +45,7 @@ export function onAlive(state: SwimState, message: AliveMessage): void {
     known.state = 'alive';
     known.stateSinceMs = state.io.nowMs;
   }
-  accept(state, known, message, wasGone);
+  accept(state, known, message, { isNews: wasGone, passOn });
 }
 
 export function onSuspect(state: SwimState, message: ClaimMessage): void {
@@ -118,9 +119,15 @@ function memberOf(message: AliveMessage): Omit<Member, 'stateSinceMs'> {
   return { name, incarnation, ip, port, meta, versions, state: 'alive' };
 }
 
-function accept(state: SwimState, member: Member, message: AliveMessage, isNews: boolean): void {
+function accept(
+  state: SwimState,
+  member: Member,
+  message: AliveMessage,
+  { isNews, passOn }: { readonly isNews: boolean; readonly passOn: boolean },
+): void {
   dropSuspicion(state, member.name);
-  state.queue.put(member.name, encodeSwim(message));
+  if (passOn) state.queue.put(member.name, encodeSwim(message));
+  else state.queue.delete(member.name);
   member.incarnation = message.incarnation;
   member.ip = message.ip;
   member.port = message.port;

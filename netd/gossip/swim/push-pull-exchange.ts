@@ -22,8 +22,12 @@ export function* localState(state: SwimState, join: boolean): Generator<void, Bu
 
 type Result = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** Exchanges states with one node; `done` hears whether it worked. */
+/**
+ * Exchanges states with one node; `done` hears whether it worked. What comes when we know nobody is news to us alone: passed on,
+ * the five thousand members of a large cluster would be eight minutes of full packets.
+ */
 export function exchange(state: SwimState, to: Address, join: boolean, done: (result: Result) => void): void {
+  const passOn = state.members.size > 1;
   const options = { wantsReply: true, timeoutMs: STREAM_TIMEOUT_MS };
   const fail = (reason: string) => done({ ok: false, reason });
   const told = (message: Buffer) =>
@@ -31,7 +35,7 @@ export function exchange(state: SwimState, to: Address, join: boolean, done: (re
       failed: fail,
       done: (reply) => {
         if (reply === undefined) fail('no reply');
-        else orReason(() => merge(state, decodeReply(reply), done), fail);
+        else orReason(() => merge(state, decodeReply(reply), passOn, done), fail);
       },
     });
   state.work.run(localState(state, join), told, (error) => fail(error.message));
@@ -48,7 +52,7 @@ export function servePushPull(state: SwimState, id: number, message: Buffer): vo
   const remote = opened(message);
   const told = (reply: Buffer) => {
     state.io.reply(id, reply);
-    merge(state, remote, (result) => {
+    merge(state, remote, true, (result) => {
       if (!result.ok) throw new DecodeError(result.reason);
     });
   };
@@ -77,7 +81,7 @@ function opened(message: Buffer): PushPullReader {
  * Merges a state: at once if it is small, else in turns, so that neither pings nor our own timers wait for thousands of
  * nodes.
  */
-function merge(state: SwimState, remote: PushPullReader, done: (result: Result) => void): void {
+function merge(state: SwimState, remote: PushPullReader, passOn: boolean, done: (result: Result) => void): void {
   const isLarge = remote.announced > MERGE_SLICE;
   if (isLarge && state.merges >= MAX_MERGES) {
     done({ ok: false, reason: 'too many states are being merged' });
@@ -89,13 +93,13 @@ function merge(state: SwimState, remote: PushPullReader, done: (result: Result) 
     done(result);
   };
   state.work.run(
-    mergeSteps(state, remote.content),
+    mergeSteps(state, remote.content, passOn),
     () => end({ ok: true }),
     (error) => end({ ok: false, reason: error.message }),
   );
 }
 
-function* mergeSteps(state: SwimState, content: PushPullReader['content']): Generator<void, void> {
+function* mergeSteps(state: SwimState, content: PushPullReader['content'], passOn: boolean): Generator<void, void> {
   for (let merged = 1; ; merged++) {
     const next = content.next();
     if (next.done) {
@@ -104,7 +108,7 @@ function* mergeSteps(state: SwimState, content: PushPullReader['content']): Gene
       yield* state.delegate.mergeState(next.value);
       return;
     }
-    mergeNode(state, next.value);
+    mergeNode(state, next.value, passOn);
     if (merged % MERGE_SLICE === 0) yield;
   }
 }
@@ -120,11 +124,11 @@ function orReason(run: () => void, fail: (reason: string) => void): void {
 }
 
 /** What another node believes. */
-function mergeNode(state: SwimState, entry: NodeEntry): void {
+function mergeNode(state: SwimState, entry: NodeEntry, passOn: boolean): void {
   const { name: node, incarnation } = entry;
   if (entry.state === 'alive') {
     const { ip, port, meta, versions } = entry;
-    onAlive(state, { kind: 'alive', node, incarnation, ip, port, meta, versions });
+    onAlive(state, { kind: 'alive', node, incarnation, ip, port, meta, versions }, passOn);
   } else if (entry.state === 'left') onDead(state, { kind: 'dead', node, incarnation, from: node });
   else {
     const claim = { kind: 'suspect', node, incarnation, from: state.self.name } as const;

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { bulkSyncPeriodMs } from '../networkdb/constants.ts';
 import { LamportClock } from '../networkdb/lamport.ts';
-import { pushPullPeriodMs, retransmitLimit, suspicionLimits, suspicionTimeoutMs, transmitBudget } from './timing.ts';
+import {
+  GOSSIP_FANOUT,
+  pushPullPeriodMs,
+  retransmitLimit,
+  suspicionLimits,
+  suspicionTimeoutMs,
+  tableRounds,
+  transmitBudget,
+} from './timing.ts';
 
 describe('C14 the arithmetic of the reference', () => {
   test.each([
@@ -40,6 +48,14 @@ describe('C14 the arithmetic of the reference', () => {
       expect(transmitBudget(nodes)).toBeLessThanOrEqual(Math.max(retransmitLimit(nodes), 2 * (nodes - 1)));
     }
     expect([2, 5, 9, 20, 100, 1000].map(transmitBudget)).toEqual([4, 8, 15, 15, 17, 19]);
+  });
+
+  test('a table event is told as often as the reference does, and in large clusters no more often than it takes', () => {
+    for (let nodes = 1; nodes < 100; nodes++) expect(tableRounds(nodes)).toBe(retransmitLimit(nodes));
+    for (let nodes = 100; nodes < 12_000; nodes++) {
+      expect(tableRounds(nodes) * GOSSIP_FANOUT).toBeGreaterThanOrEqual(transmitBudget(nodes));
+      expect(tableRounds(nodes)).toBe(8);
+    }
   });
 });
 

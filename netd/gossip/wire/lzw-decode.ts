@@ -11,9 +11,18 @@ const EXPECTED_RATIO = 6;
 /** Output between two pauses: about a millisecond of work. */
 const STEP_BYTES = 256 * 1024;
 
+/** Where in the output each code's string starts, and how long it is. */
+class Strings {
+  readonly starts = new Uint32Array(1 << MAX_WIDTH);
+  readonly lengths = new Uint32Array(1 << MAX_WIDTH);
+}
+
+/** For what is decompressed at once: a code is not read before it was written in the same message. */
+const shared = new Strings();
+
 /** Decompresses all of `input`, refusing to make more than `limitBytes` of it. */
 export function lzwDecode(input: Uint8Array, limitBytes: number): Buffer {
-  const steps = lzwDecodeSteps(input, limitBytes);
+  const steps = lzwDecodeSteps(input, limitBytes, shared);
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;
@@ -24,12 +33,14 @@ export function lzwDecode(input: Uint8Array, limitBytes: number): Buffer {
  * The same in steps, so that a caller with 20 MiB to open can let others work in between (spec gossip §7.3). What a code
  * stands for is always a stretch of the output already made, so the table keeps where it starts and how long it is.
  */
-export function* lzwDecodeSteps(input: Uint8Array, limitBytes: number): Generator<void, Buffer> {
+export function* lzwDecodeSteps(
+  input: Uint8Array,
+  limitBytes: number,
+  { starts, lengths } = new Strings(),
+): Generator<void, Buffer> {
   let out: Buffer = Buffer.allocUnsafe(Math.min(limitBytes, Math.max(512, input.length * EXPECTED_RATIO)));
   let length = 0;
   let pauseAt = STEP_BYTES;
-  const starts = new Uint32Array(1 << MAX_WIDTH);
-  const lengths = new Uint32Array(1 << MAX_WIDTH);
   let bits = 0;
   let bitCount = 0;
   let offset = 0;

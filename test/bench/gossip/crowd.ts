@@ -49,7 +49,8 @@ export class Crowd implements AsyncDisposable {
   #time: bigint;
   #seqNo = 1;
   #version = 0;
-  #incarnation = 1;
+  /** Of the members that had to object to a suspicion. */
+  readonly #incarnations = new Map<string, number>();
   /** Bulk syncs that came to us, asked for and answers. */
   received = { requests: 0, answers: 0, pushPulls: 0, rows: 0, bytes: 0 };
 
@@ -142,6 +143,10 @@ export class Crowd implements AsyncDisposable {
     return member;
   }
 
+  #incarnationOf(name: string): number {
+    return this.#incarnations.get(name) ?? 1;
+  }
+
   #rowEvent(index: number, time: bigint): Buffer {
     const network = this.#size.networks[index % this.#size.networks.length] ?? '';
     const row = realisticRow(index);
@@ -177,9 +182,10 @@ export class Crowd implements AsyncDisposable {
   #object(name: string, to: Address): void {
     const member = this.members.find((one) => one.name === name);
     if (member === undefined) return;
-    this.#incarnation++;
+    const incarnation = this.#incarnationOf(name) + 1;
+    this.#incarnations.set(name, incarnation);
     const { ip, port } = member.address;
-    const news = { node: name, incarnation: this.#incarnation, ip, port, meta: NO_META, versions: DOCKER_VERSIONS };
+    const news = { node: name, incarnation, ip, port, meta: NO_META, versions: DOCKER_VERSIONS };
     this.#send(to, encodeSwim({ kind: 'alive', ...news }), false);
   }
 
@@ -215,7 +221,7 @@ export class Crowd implements AsyncDisposable {
       ...address,
       meta: NO_META,
       versions: DOCKER_VERSIONS,
-      incarnation: this.#incarnation,
+      incarnation: this.#incarnationOf(name),
       state: 'alive',
     }));
     const { name: node } = this.#member(0);

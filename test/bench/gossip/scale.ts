@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
+import { GOSSIP_FANOUT, tableRounds } from '#netd/gossip/swim/timing.ts';
 import { cpuSeconds, residentMB } from '../process-facts.ts';
 import { Crowd, type CrowdSize } from './crowd.ts';
 import type { Command, Report } from './real-node.ts';
@@ -29,9 +30,8 @@ const FILL_MS = 150_000;
 const PUSH_PULL_MS = 270_000;
 /** Nodes like ours sync 100,000 rows every 200 s, and each serves as often (networkdb/constants.ts). */
 const BULK_SYNC_MS_PER_ROW = 2;
-/** Rows that change anywhere each second, and how often gossip brings each to one node. */
+/** Rows that change anywhere each second. */
 const CHANGES_PER_S = 1;
-const COPIES = 8;
 
 /** @param steadyMs how long the quiet cluster is watched: whole rounds of bulk syncs make it exact */
 export async function measureScale(
@@ -92,12 +92,14 @@ export async function measureScale(
 async function watchSteady(crowd: Crowd, node: Report, pid: number, size: CrowdSize, forMs: number): Promise<number> {
   const cpuBefore = cpuSeconds(pid);
   const startedMs = performance.now();
+  // Each hears of a change as often as each tells of it.
+  const copies = GOSSIP_FANOUT * tableRounds(size.members);
   const bulkSyncMs = Math.max(30_000, size.rows * BULK_SYNC_MS_PER_ROW);
   let bulkSyncs = 0;
   let pushPulls = 0;
   while (performance.now() - startedMs < forMs) {
     crowd.ping(node);
-    for (let change = 0; change < CHANGES_PER_S; change++) crowd.gossip(node, COPIES);
+    for (let change = 0; change < CHANGES_PER_S; change++) crowd.gossip(node, copies);
     const passedMs = performance.now() - startedMs;
     // In the middle of each round, so that a whole number of rounds holds as many.
     if (passedMs > (bulkSyncs + 0.5) * bulkSyncMs) {
