@@ -37,6 +37,8 @@ const random: Random = seededRandom(Number(values.seed));
 const untilMs = performance.now() + Number(values.minutes) * 60_000;
 const rows = new Map<Probe, PublishedRows[]>();
 let rowsMade = 0;
+/** Addresses of rows so far: of two rows with one address a dockerd keeps one. There are 32,000, enough for days. */
+const addresses = new Set<string>();
 
 interface Round {
   readonly what: string;
@@ -49,7 +51,7 @@ type Action = (swarm: GossipSwarm) => Promise<string>;
 const ACTIONS: readonly Action[] = [
   async ({ probes, network }) => {
     const probe = pick(probes);
-    const made = Array.from({ length: uniformInt(random, 1, MOST_ROWS) }, () => ourRows(probe, `soak-${rowsMade++}`));
+    const made = Array.from({ length: uniformInt(random, 1, MOST_ROWS) }, () => newRows(probe));
     for (const one of made) await probe.publish(network, one);
     const gone = rowsOf(probe).splice(0);
     for (const { id } of gone) await probe.withdraw(network, id);
@@ -151,9 +153,19 @@ async function backAgain(probe: Probe, network: string): Promise<void> {
   await probe.restart();
   await probe.attach(network);
   for (let made = 0; made < count; made++) {
-    const one = ourRows(probe, `soak-${rowsMade++}`);
+    const one = newRows(probe);
     await probe.publish(network, one);
     rowsOf(probe).push(one);
+  }
+}
+
+/** Rows with an address no other has had. */
+function newRows(probe: Probe): PublishedRows {
+  for (;;) {
+    const made = ourRows(probe, `soak-${rowsMade++}`);
+    if (addresses.has(made.peer.ip)) continue;
+    addresses.add(made.peer.ip);
+    return made;
   }
 }
 

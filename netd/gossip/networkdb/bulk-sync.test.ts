@@ -58,6 +58,57 @@ describe('bulk sync', () => {
     expect(sent().at(-1)).toEqual([peerOf(1).address.ip, 'request']);
   });
 
+  describe('a request of a node we do not know, which a container there waits for,', () => {
+    const asked = () => {
+      const stage = attached(1);
+      stage.play = () => undefined;
+      stage.publish('mine', 'x');
+      stage.streams.length = 0;
+      stage.request(bulkSync(2, [], { unsolicited: true }));
+      stage.request(bulkSync(2, [], { unsolicited: true, networks: ['unknown', NET] }));
+      expect(stage.streams).toEqual([]);
+      return stage;
+    };
+    const answers = (stage: Stage) =>
+      stage.streams
+        .filter(({ to }) => to.ip === peerOf(2).address.ip)
+        .flatMap((stream) => bulkOf(stream) ?? [])
+        .map(({ data }) => decodeBulkSync(data))
+        .filter(({ unsolicited }) => !unsolicited);
+
+    test('is answered as soon as we have heard of it, once', () => {
+      const stage = asked();
+      stage.packet(1, aliveOf(2));
+      expect(answers(stage)).toMatchObject([{ node: SELF.name, networks: [NET] }]);
+      expect(answers(stage).flatMap(({ payload }) => eventsIn(payload).map(({ key }) => key))).toEqual(['mine']);
+      stage.run(1000);
+      expect(answers(stage)).toHaveLength(1);
+    });
+
+    test('is answered when it is back after we had given it up', () => {
+      const stage = attached(2);
+      stage.play = () => undefined;
+      stage.packet(1, { kind: 'dead', node: peerOf(2).name, incarnation: 1, from: peerOf(1).name });
+      stage.request(bulkSync(2, [], { unsolicited: true }));
+      expect(answers(stage)).toEqual([]);
+      stage.packet(1, aliveOf(2, { incarnation: 2 }));
+      expect(answers(stage)).toHaveLength(1);
+    });
+
+    test('is forgotten when it has given up, and where too many such nodes ask', () => {
+      const late = asked();
+      late.run(10_000);
+      late.packet(1, aliveOf(2));
+      expect(answers(late)).toEqual([]);
+
+      const flooded = asked();
+      for (let index = 0; index < 64; index++)
+        flooded.request(bulkSync(3, [], { unsolicited: true, node: `n${index}` }));
+      flooded.packet(1, aliveOf(2));
+      expect(answers(flooded)).toEqual([]);
+    });
+  });
+
   test('N09 an answer is not answered', () => {
     const stage = attached(1);
     stage.streams.length = 0;

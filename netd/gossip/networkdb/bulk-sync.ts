@@ -33,6 +33,9 @@ const HOLD_MS = 3000;
  * other answers, and their requests do not cross (spec gossip §18.3 no. 2).
  */
 const ASKED_ENOUGH = 7 / 6;
+/** A node that asks before we have heard of it waits half a minute for the answer; gossip brings it within a second or two. */
+const EARLY_MS = 10_000;
+const MAX_EARLY = 64;
 /** Transfers waiting their turn; beyond this a peer asks again in half a minute. */
 const MAX_QUEUED = 256;
 
@@ -55,6 +58,8 @@ export class BulkSyncs {
   readonly #holding = new Set<Transfer>();
   /** How many answers to a peer are queued or being sent. */
   readonly #answers = new Map<string, number>();
+  /** By name, networks that nodes have asked about of which we had not heard, or which we had given up. */
+  readonly #early = new Map<string, { readonly networks: Set<string>; readonly untilMs: number }>();
   readonly #backlog: Backlog;
 
   constructor(state: NetworkDbState) {
@@ -143,11 +148,36 @@ export class BulkSyncs {
       if (!isPart) this.#applied(sync);
     });
     if (!sync.unsolicited) return;
-    const peer = state.peers.get(sync.node);
-    if (peer?.status !== 'active') return;
     const known = sync.networks.filter((network) => state.own.has(network));
-    this.#noteAsked(peer, known);
-    this.#enqueue(sync.node, known, false, () => undefined);
+    const peer = state.peers.get(sync.node);
+    if (peer?.status === 'active') this.#asked(peer, known);
+    else this.#keepEarly(sync.node, known);
+  }
+
+  /** Membership has heard of a node, or has it back. */
+  peerUp(peer: Peer): void {
+    const early = this.#early.get(peer.name);
+    this.#early.delete(peer.name);
+    if (early !== undefined && early.untilMs > this.#state.io.nowMs) this.#asked(peer, [...early.networks]);
+  }
+
+  /**
+   * A node of the reference that attaches asks every member it knows, one after the other, and a container waits for it; it
+   * knows us from its first push/pull, and we hear of it by gossip a moment later.
+   */
+  #keepEarly(node: string, networks: readonly string[]): void {
+    const early = this.#early;
+    const untilMs = this.#state.io.nowMs + EARLY_MS;
+    const before = early.get(node)?.networks ?? [];
+    early.delete(node); // the oldest is first
+    const [oldest] = early.keys();
+    if (early.size >= MAX_EARLY && oldest !== undefined) early.delete(oldest);
+    early.set(node, { networks: new Set([...before, ...networks]), untilMs });
+  }
+
+  #asked(peer: Peer, networks: readonly string[]): void {
+    this.#noteAsked(peer, networks);
+    this.#enqueue(peer.name, networks, false, () => undefined);
   }
 
   /** All rows of a sync are there. */

@@ -167,7 +167,9 @@ export class NetworkDb implements SwimDelegate {
   memberUp(member: { readonly name: string; readonly ip: string; readonly port: number }): void {
     const wasGone = memberUp(this.state, member.name, { ip: member.ip, port: member.port });
     const peer = this.state.peers.get(member.name);
-    if (wasGone && peer !== undefined) this.#healing.returned(peer);
+    if (peer === undefined) return;
+    this.bulk.peerUp(peer);
+    if (wasGone) this.#healing.returned(peer);
   }
 
   memberDown(member: { readonly name: string; readonly state: string }): void {
