@@ -15,8 +15,7 @@ import { Tables } from './tables.ts';
 import { bindUdp, type Udp } from './udp.ts';
 import { type GossipSummary, type GossipView, summaryOf, viewOf } from './view.ts';
 import { DecodeError } from './wire/decode-error.ts';
-import { openPacket, packPacket } from './wire/packet.ts';
-import { seal } from './wire/seal.ts';
+import { openPacket, sealPacket } from './wire/packet.ts';
 import type { Address } from './wire/swim-message.ts';
 
 export interface GossipOptions {
@@ -109,15 +108,16 @@ export async function startGossip(options: GossipOptions): Promise<GossipNode> {
   };
   const carryOut = (outputs: readonly Output[]): void => {
     const known: Fact[] = [];
-    let packed: { readonly message: Buffer; readonly crc: boolean; readonly body: Uint8Array } | undefined;
+    let last: { readonly message: Buffer; readonly crc: boolean; readonly datagram: Buffer } | undefined;
     for (const output of outputs) {
       switch (output.kind) {
         case 'packet': {
           const { to, message, crc } = output;
-          // Table gossip goes to three nodes, one after the other.
-          if (packed?.message !== message || packed.crc !== crc)
-            packed = { message, crc, body: packPacket(message, crc) };
-          udp.send(to, seal(packed.body, keyring.primary, nonce()));
+          // Table gossip goes to three nodes, one after the other: the same datagram, as if it were sent again.
+          if (last?.message !== message || last.crc !== crc) {
+            last = { message, crc, datagram: sealPacket(message, crc, keyring.primary, nonce()) };
+          }
+          udp.send(to, last.datagram);
           break;
         }
         case 'stream':

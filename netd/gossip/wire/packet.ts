@@ -19,15 +19,10 @@ const CRC_HEADER_BYTES = 5;
  * @param crc true on the paths that know the peer's record (§3.2)
  */
 export function sealPacket(message: Uint8Array, crc: boolean, key: Uint8Array, nonce: Uint8Array): Buffer {
-  return seal(packPacket(message, crc), key, nonce);
-}
-
-/** A datagram before it is encrypted: the same for everybody it goes to. */
-export function packPacket(message: Uint8Array, crc: boolean): Uint8Array {
   assert(message.length > 0, 'empty packet');
   const packed = compress(message);
   const body = packed.length < message.length ? packed : message;
-  return crc ? withCrc(body) : body;
+  return seal(crc ? withCrc(body) : body, key, nonce);
 }
 
 /** Decrypts a datagram. Labels, plaintext and strange encryption versions are refused. */
