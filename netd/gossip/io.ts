@@ -1,5 +1,6 @@
-import type { Random } from '#base/random.ts';
-import { Timers } from './timers.ts';
+import { type Random, uniformInt } from '#base/random.ts';
+import { GOSSIP_INTERVAL_MS } from './swim/timing.ts';
+import { type Timer, Timers } from './timers.ts';
 import type { Address } from './wire/swim-message.ts';
 
 /** What the core wants done. It never does anything itself: whoever drives it carries these out. */
@@ -53,10 +54,26 @@ export class Io {
   #streams = new Map<number, StreamWaiter>();
   #nextStream = 1;
   readonly #owed = new Set<number>();
+  readonly #firstRoundMs: number;
 
   constructor(nowMs: number, random: Random) {
     this.nowMs = nowMs;
     this.random = random;
+    this.#firstRoundMs = nowMs + random() * GOSSIP_INTERVAL_MS;
+  }
+
+  /**
+   * Runs `run` every `intervalMs`, a whole number of gossip rounds. Whatever we do again and again, but for whole states, is due
+   * in the same moments: to a quiet node waking up costs more than what it wakes up for. No two nodes have the same moments.
+   */
+  every(intervalMs: number, run: (lateMs: number) => void): Timer {
+    const rounds = Math.round(intervalMs / GOSSIP_INTERVAL_MS);
+    const firstMs = this.#firstRoundMs + uniformInt(this.random, 0, rounds) * GOSSIP_INTERVAL_MS;
+    return this.timers.every(
+      firstMs,
+      () => rounds * GOSSIP_INTERVAL_MS,
+      (_, lateMs) => run(lateMs),
+    );
   }
 
   packet(to: Address, message: Buffer, crc: boolean): void {

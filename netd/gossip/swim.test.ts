@@ -287,6 +287,26 @@ describe('claims', () => {
     expect([4, 5].map((index) => toldOf(index, sinceMs))).toEqual([transmitBudget(6), transmitBudget(6)]);
   });
 
+  test('a node with nothing to say wakes up once a gossip round, also after it was held up', () => {
+    const stage = attached(3);
+    stage.play = () => undefined;
+    const wakesIn = (ms: number) => {
+      const moments = new Set<number>();
+      const untilMs = stage.nowMs + ms;
+      while ((stage.core.nextTickMs ?? untilMs) < untilMs) {
+        moments.add(stage.core.nextTickMs ?? untilMs);
+        stage.run((stage.core.nextTickMs ?? untilMs) - stage.nowMs);
+      }
+      stage.run(untilMs - stage.nowMs);
+      return moments.size;
+    };
+    stage.run(10_000);
+    // Whole states have moments of their own, one or two in ten seconds.
+    expect(wakesIn(10_000)).toBeLessThan(55);
+    stage.nowMs += 730;
+    expect(wakesIn(10_000)).toBeLessThan(55);
+  });
+
   test('S09 a name keeps its address until it has left or is forgotten', () => {
     const stage = new Stage();
     stage.meet(2);

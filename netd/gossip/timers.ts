@@ -53,15 +53,17 @@ export class Timers {
     return entry;
   }
 
-  /** Runs `run` every `intervalMs`, first at `firstMs`. Missed turns are dropped, not made up for. */
+  /**
+   * Runs `run` every `intervalMs`, first at `firstMs`. Missed turns are dropped, not made up for, and the later ones come when
+   * they would have come anyway: what was due together stays together.
+   */
   every(firstMs: number, intervalMs: () => number, run: (nowMs: number, lateMs: number) => void): Timer {
     let current: Timer;
     const arm = (atMs: number): Timer =>
       this.at(atMs, (lateMs) => {
-        const nowMs = atMs + lateMs;
         const interval = intervalMs();
-        current = arm(lateMs < interval ? atMs + interval : nowMs + interval);
-        run(nowMs, lateMs);
+        current = arm(atMs + interval * (Math.floor(lateMs / interval) + 1));
+        run(atMs + lateMs, lateMs);
       });
     current = arm(firstMs);
     return {

@@ -1,7 +1,5 @@
 // Times and sizes of NetworkDB (spec gossip §9, §13.8, §14).
 
-export const GOSSIP_INTERVAL_MS = 200;
-export const GOSSIP_FANOUT = 3;
 /** How long a tombstone is kept, so that a late copy of the row does not bring it back. */
 export const TOMBSTONE_MS = 30 * 60_000;
 /** How long a detached network is still told about: five reap rounds more than its tombstones. */

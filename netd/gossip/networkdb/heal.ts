@@ -33,14 +33,10 @@ export class Healing {
     this.#state = state;
     this.#bulk = bulk;
     this.#exchange = exchange;
-    state.io.timers.every(
-      state.io.nowMs + RECONNECT_INTERVAL_MS,
-      () => RECONNECT_INTERVAL_MS,
-      () => {
-        this.#reconnectTick();
-        this.#rejoinTick();
-      },
-    );
+    state.io.every(RECONNECT_INTERVAL_MS, () => {
+      this.#reconnectTick();
+      this.#rejoinTick();
+    });
   }
 
   /** Joins the cluster through any of `addresses`, now and whenever it is lost. */

@@ -1,6 +1,6 @@
 import type { Io } from '../io.ts';
 import type { SwimDelegate } from '../swim/state.ts';
-import { transmitBudget } from '../swim/timing.ts';
+import { GOSSIP_INTERVAL_MS, transmitBudget } from '../swim/timing.ts';
 import { DecodeError } from '../wire/decode-error.ts';
 import {
   decodeEnvelope,
@@ -14,7 +14,7 @@ import { AttachmentList, encodeEnvelope } from '../wire/networkdb-encode.ts';
 import type { Address } from '../wire/swim-message.ts';
 import { reintroduce } from './attach.ts';
 import { BulkSyncs } from './bulk-sync.ts';
-import { BULK_SYNC_INTERVAL_MS, bulkSyncPeriodMs, GOSSIP_INTERVAL_MS, REAP_PERIOD_MS } from './constants.ts';
+import { BULK_SYNC_INTERVAL_MS, bulkSyncPeriodMs, REAP_PERIOD_MS } from './constants.ts';
 import type { Exchange } from './exchange.ts';
 import { Healing } from './heal.ts';
 import { applyNetworkEvent, onNetworkEvent, reapAttachments } from './network-events.ts';
@@ -38,7 +38,7 @@ const MERGE_STEP = 1500;
 /** Attachments of our own state told in one step. */
 const TELL_STEP = 5000;
 /** How often we look whether somebody has to be asked what we have not heard. */
-const ASK_PERIOD_MS = 500;
+const ASK_PERIOD_MS = 400;
 /** Everybody is told about us again at most this often: peers may go on giving us up. */
 const REINTRODUCE_MS = 3000;
 
@@ -58,9 +58,7 @@ export class NetworkDb implements SwimDelegate {
     this.bulk = new BulkSyncs(this.state);
     this.#healing = new Healing(this.state, this.bulk, exchange);
     const { timers, nowMs, random } = io;
-    const every = (firstMs: number, intervalMs: number, run: () => void) =>
-      timers.every(nowMs + firstMs, () => intervalMs, run);
-    every(random() * GOSSIP_INTERVAL_MS, GOSSIP_INTERVAL_MS, () => tableGossipTick(this.state));
+    io.every(GOSSIP_INTERVAL_MS, () => tableGossipTick(this.state));
     // Anywhere in the first half minute, so that nodes started together do not ask together.
     const firstBulkMs = nowMs + (0.5 + random() / 2) * BULK_SYNC_INTERVAL_MS;
     timers.every(
@@ -68,12 +66,12 @@ export class NetworkDb implements SwimDelegate {
       () => bulkSyncPeriodMs(this.state.rows.size),
       () => this.bulk.tick(),
     );
-    every(ASK_PERIOD_MS, ASK_PERIOD_MS, () => {
+    io.every(ASK_PERIOD_MS, () => {
       askUnheard(this.state, exchange);
       lookAround(this.state, exchange);
       tellUnaware(this.state, (peer, networks) => this.bulk.request(peer, networks, () => undefined));
     });
-    every(REAP_PERIOD_MS, REAP_PERIOD_MS, () => {
+    io.every(REAP_PERIOD_MS, () => {
       this.state.rows.reap(io.nowMs);
       reapAttachments(this.state);
       forgetPeers(this.state);

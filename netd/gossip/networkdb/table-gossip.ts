@@ -1,8 +1,8 @@
 import type { Round } from '../broadcast-queue.ts';
-import { tableRounds } from '../swim/timing.ts';
+import { GOSSIP_FANOUT, tableRounds } from '../swim/timing.ts';
 import { encodeCompoundEnvelope } from '../wire/networkdb-encode.ts';
 import { encodeUserPacket } from '../wire/user-stream.ts';
-import { GOSSIP_FANOUT, TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
+import { TABLE_EVENT_OVERHEAD, TABLE_PACKET_OVERHEAD } from './constants.ts';
 import { introductionOf } from './network-events.ts';
 import type { NetworkDbState, OwnNetwork } from './state.ts';
 

@@ -27,15 +27,13 @@ export class Swim {
     announceSelf(this.state);
     const { timers, random, nowMs } = io;
     const members = this.state.members;
-    const ticker = (intervalMs: number, run: (nowMs: number, lateMs: number) => void) =>
-      timers.every(nowMs + random() * intervalMs, () => intervalMs, run);
     const pushPullPeriod = () => pushPullPeriodMs(members.size);
     this.#tickers = [
-      ticker(PROBE_INTERVAL_MS, (_, lateMs) => {
+      io.every(PROBE_INTERVAL_MS, (lateMs) => {
         if (lateMs > LAG_MS) applyHealth(this.state, 1);
         probeTick(this.state);
       }),
-      ticker(GOSSIP_INTERVAL_MS, () => this.#gossipTick()),
+      io.every(GOSSIP_INTERVAL_MS, () => this.#gossipTick()),
       timers.every(nowMs + pushPullPeriod() * (1 + random()), pushPullPeriod, () => pushPullTick(this.state)),
     ];
   }

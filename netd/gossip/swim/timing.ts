@@ -3,6 +3,7 @@
 export const PROBE_INTERVAL_MS = 1000;
 export const PROBE_TIMEOUT_MS = 500;
 export const INDIRECT_CHECKS = 3;
+/** Of membership and of NetworkDB. */
 export const GOSSIP_INTERVAL_MS = 200;
 export const GOSSIP_FANOUT = 3;
 /** A dead node still hears gossip this long, so that it can object; then it is forgotten. */
