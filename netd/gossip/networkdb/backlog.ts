@@ -10,6 +10,9 @@ const APPLY_SLICE = 500;
 /** Received bytes that may wait to be applied: three of the largest frames. */
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
 
+/** Told when all of a payload is applied; `isWhole` is false if rows had to be dropped that may have belonged to it. */
+type Applied = (isWhole: boolean) => void;
+
 interface BulkPayload {
   readonly payload: Buffer;
   /** Of the compound in it, unless it holds nothing or something else. */
@@ -29,9 +32,11 @@ export class Backlog {
   readonly #waiting: {
     readonly events: Iterator<Buffer, void>;
     readonly payload: Buffer;
-    readonly applied: () => void;
+    readonly applied: Applied;
   }[] = [];
   #bytes = 0;
+  /** Something was dropped since nothing waited. A sync may come in many parts, and only the last of them is known for what it is. */
+  #isLossy = false;
 
   constructor(state: NetworkDbState) {
     this.#state = state;
@@ -42,14 +47,15 @@ export class Backlog {
   }
 
   /** Takes the payload of a bulk sync, and releases the message it came in when all is applied; `applied` runs then. */
-  add({ payload, data }: BulkPayload, applied: () => void): void {
+  add({ payload, data }: BulkPayload, applied: Applied): void {
     if (data === undefined) {
-      applied();
+      applied(!this.#isLossy);
       return;
     }
     if (this.#bytes + payload.length > MAX_BACKLOG_BYTES) {
       this.#state.io.fact({ kind: 'dropped', what: 'bulk sync', reason: 'too many rows waiting to be applied' });
-      applied();
+      this.#isLossy = true;
+      applied(false);
       return;
     }
     this.#bytes += payload.length;
@@ -67,7 +73,8 @@ export class Backlog {
       this.#bytes -= first.payload.length;
       // What is kept of it was copied.
       release(first.payload);
-      first.applied();
+      first.applied(!this.#isLossy);
+      if (this.#waiting.length === 0) this.#isLossy = false;
     }
     if (this.#waiting.length > 0) this.#state.io.timers.at(this.#state.io.nowMs, () => this.#applySlice());
   }

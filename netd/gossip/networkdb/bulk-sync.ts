@@ -144,8 +144,8 @@ export class BulkSyncs {
     state.counters.bulkSyncsReceived++;
     const isPart = sync.networks.length === 0 && payload.data !== undefined && payload.data.length > 0;
     // A sync has come when its rows are there: before that a row is not missed, and not news to pass on.
-    this.#backlog.add(payload, () => {
-      if (!isPart) this.#applied(sync);
+    this.#backlog.add(payload, (isWhole) => {
+      if (!isPart) this.#applied(sync, isWhole);
     });
     if (!sync.unsolicited) return;
     const known = sync.networks.filter((network) => state.own.has(network));
@@ -180,10 +180,10 @@ export class BulkSyncs {
     this.#enqueue(peer.name, networks, false, () => undefined);
   }
 
-  /** All rows of a sync are there. */
-  #applied({ node, networks, unsolicited }: BulkSync): void {
+  /** The rows of a sync are there, or as many as we had room for. */
+  #applied({ node, networks, unsolicited }: BulkSync, isWhole: boolean): void {
     const theirs = this.#state.attachments.get(node);
-    for (const network of networks) {
+    for (const network of isWhole ? networks : []) {
       const own = this.#state.own.get(network);
       // Rows of whoever is not known to be there were dropped.
       if (own !== undefined && theirs?.has(network)) own.heard = true;
