@@ -99,7 +99,7 @@ function linkText({ name, state }: LinkFact): string {
 }
 
 function rowsRow({ rows: { known, wanted, programmed }, hold }: NetworkDetailFact, palette: Palette): Row {
-  const text = `${known} of other nodes, ${wanted} addresses wanted, ${programmed} in the kernel`;
+  const text = `${known} of other nodes, ${wanted} ${wanted === 1 ? 'address' : 'addresses'} wanted, ${programmed} in the kernel`;
   return { label: 'Rows', text, ...(wanted === programmed || hold !== null ? {} : { paint: palette.yellow }) };
 }
 
@@ -107,7 +107,7 @@ function passRows({ lastPass, drifted }: NetworkDetailFact, at: string, palette:
   const drift = { label: 'Drift', text: drifted === 0 ? 'none' : `${drifted} found: netd inspect drift` };
   if (lastPass === null) return [drift];
   const { failures, ops, tookMs } = lastPass;
-  const text = `${durationSince(lastPass.at, at)} ago, ${ops} changes in ${Math.round(tookMs)} ms`;
+  const text = `${durationSince(lastPass.at, at)} ago, ${ops} ${ops === 1 ? 'change' : 'changes'} in ${Math.round(tookMs)} ms`;
   return [
     { label: 'Last pass', text },
     ...failures.map(({ op, reason }) => ({ label: 'Failed', text: `${op}: ${reason}`, paint: palette.red })),
