@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.ts';
 import { DecodeError } from './decode-error.ts';
 
 const CLEAR = 256;
@@ -22,11 +23,7 @@ const shared = new Strings();
 
 /** Decompresses all of `input`, refusing to make more than `limitBytes` of it. */
 export function lzwDecode(input: Uint8Array, limitBytes: number): Buffer {
-  const steps = lzwDecodeSteps(input, limitBytes, shared);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
+  return atOnce(lzwDecodeSteps(input, limitBytes, shared));
 }
 
 /**

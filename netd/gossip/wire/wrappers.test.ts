@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom, uniformInt } from '#base/random.ts';
+import { atOnce } from './at-once.ts';
 import { compress, decompress } from './compress.ts';
 import { crc32 } from './crc32.ts';
 import { DecodeError } from './decode-error.ts';
 import { frameLength, MAX_FRAME_BYTES, openFrame, sealFrame } from './frame.ts';
 import { GOLDEN_WORLD, golden } from './golden-vectors.ts';
-import { lzwDecode } from './lzw-decode.ts';
+import { lzwDecode, lzwDecodeSteps } from './lzw-decode.ts';
 import { lzwEncode } from './lzw-encode.ts';
 import { eachMessage, openPacket, sealPacket, withCrc, withoutCrc } from './packet.ts';
 import { NoKeyError, open, seal } from './seal.ts';
@@ -64,6 +65,32 @@ describe('C05 LZW', () => {
       }
       const packed = lzwEncode(input);
       expect(lzwDecode(packed, input.length).equals(input), `seed ${seed} round ${round}`).toBe(true);
+    }
+  });
+
+  test('what one message leaves in the table is in no later one, damaged or not', () => {
+    const seed = 7;
+    const random = seededRandom(seed);
+    const outcome = (decode: () => Buffer) => {
+      try {
+        return decode().toString('hex');
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        return error.message;
+      }
+    };
+    for (let round = 0; round < 2000; round++) {
+      const text = Buffer.from(
+        Array.from({ length: uniformInt(random, 1, 9000) }, () => 97 + uniformInt(random, 0, 3)),
+      );
+      const packed = Buffer.from(lzwEncode(text));
+      for (let hit = 0; hit < round % 4; hit++)
+        packed[uniformInt(random, 0, packed.length)] = uniformInt(random, 0, 256);
+      const anew = outcome(() => atOnce(lzwDecodeSteps(packed, LIMIT)));
+      expect(
+        outcome(() => lzwDecode(packed, LIMIT)),
+        `seed ${seed} round ${round}`,
+      ).toBe(anew);
     }
   });
 
