@@ -130,7 +130,8 @@ describe('an agent in the gossip of dockerds', () => {
     name = await together();
     expect(name).not.toBe(before);
     await dockersSay(name, 'joined gossip cluster');
-    await dockersSay(before, 'NodeActive --> NodeLeft');
+    // From NodeActive; or from NodeFailed, where the machine is so busy that a start takes the four seconds of a suspicion.
+    await dockersSay(before, '--> NodeLeft');
     for (const host of [manager, worker]) expect(complaints(host, 'misunderstanding')).toEqual([]);
   });
 

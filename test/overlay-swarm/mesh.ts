@@ -103,18 +103,28 @@ export async function inside(member: Pick<Member, 'host' | 'id'>, script: string
 }
 
 /** Pings an address from inside a container, several times a second, until `stop` gives what was lost on the way. */
-export async function pingThrough(member: Member, ip: string): Promise<{ readonly stop: () => Promise<PingCount> }> {
+export async function pingThrough(member: Member, ip: string): Promise<Pings> {
   const log = `/tmp/ping-${ip}`;
   await inside(member, `ping -i 0.1 -W 1 ${ip} >${log} 2>&1 </dev/null &`);
+  // By number: how the end of ping counts the packet it was just sending says nothing of the network.
+  const answered = async () =>
+    [...(await inside(member, `cat ${log}`)).matchAll(/ seq=(\d+) /g)].map((match) => Number(match[1]));
   return {
+    answered,
     stop: async () => {
       await inside(member, 'killall -INT ping; sleep 0.3');
-      // By number: how the end of ping counts the packet it was just sending says nothing of the network.
-      const seen = [...(await inside(member, `cat ${log}`)).matchAll(/ seq=(\d+) /g)].map((match) => Number(match[1]));
+      const seen = await answered();
       const sent = (seen.at(-1) ?? -1) - (seen[0] ?? 0) + 1;
       return { sent, lost: sent - new Set(seen).size };
     },
   };
+}
+
+/** Ten a second, until they are stopped. */
+export interface Pings {
+  /** Numbers of the answers so far, in the order in which they came. */
+  readonly answered: () => Promise<readonly number[]>;
+  readonly stop: () => Promise<PingCount>;
 }
 
 /** Between the first and the last answer. */

@@ -132,16 +132,28 @@ describe.concurrent.each(MANAGER_VERSIONS)('an overlay network of netd and Docke
     const to = members.find(({ host }) => host === keeper.host);
     if (from === undefined || to === undefined) throw new Error('unreachable: one on each');
     const ping = await pingThrough(from, to.ip);
+    /** Ten packets that are sent from now on: none of them is lost. */
+    const goesOn = async () => {
+      const before = (await ping.answered()).length;
+      const some = await patiently('pings are answered', async () => {
+        const later = (await ping.answered()).slice(before);
+        return later.length > 10 && later;
+      });
+      expect((some.at(-1) ?? 0) - (some[0] ?? 0)).toBe(some.length - 1);
+    };
     await keeper.kill();
+    await goesOn();
     await keeper.start();
     await mesh.settled(workers, 'each', 3);
     await keeper.stop();
+    await goesOn();
     await keeper.start();
     expect(await mesh.settled(workers, 'each', 3)).toEqual(members);
     const { sent, lost } = await ping.stop();
     expect(sent).toBeGreaterThan(10);
-    // Docker nodes drop the rows of the node of that address until those of its new gossip name have come: 0.3 s.
-    expect(lost).toBeLessThan(10);
+    // Docker nodes drop the rows of the node of that address until those of its new gossip name have come: 0.3 s each time,
+    // and five times as long where twenty engines start beside it.
+    expect(lost).toBeLessThan(30);
   });
 
   test('goes on while an engine with live-restore starts anew', IN_TURN, async () => {
