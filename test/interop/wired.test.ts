@@ -40,6 +40,9 @@ async function gossip(): Promise<GossipDocument> {
   return (await createApiClient(netd.socketPath).gossip()).document;
 }
 
+/** How long dockerds, three nodes in all, at least suspect one that does not answer (spec gossip §10.7). */
+const SUSPICION_MS = 4000;
+
 /** Waits until the gossip holds exactly the two dockerds for well. Gives its own name. */
 async function together(): Promise<string> {
   return patiently('netd and both dockerds are together', async () => {
@@ -126,12 +129,14 @@ describe('an agent in the gossip of dockerds', () => {
     ],
   ])('comes back under another name when it %s, and the dockerds forget the old one', async (_, restart) => {
     const before = name;
+    const beganMs = performance.now();
     await restart();
     name = await together();
+    const isQuick = performance.now() - beganMs < SUSPICION_MS;
     expect(name).not.toBe(before);
     await dockersSay(name, 'joined gossip cluster');
-    // From NodeActive; or from NodeFailed, where the machine is so busy that a start takes the four seconds of a suspicion.
-    await dockersSay(before, '--> NodeLeft');
+    // On a machine so busy that this took longer, they may have given the old one up before.
+    await dockersSay(before, isQuick ? 'NodeActive --> NodeLeft' : '--> NodeLeft');
     for (const host of [manager, worker]) expect(complaints(host, 'misunderstanding')).toEqual([]);
   });
 

@@ -141,19 +141,25 @@ describe.concurrent.each(MANAGER_VERSIONS)('an overlay network of netd and Docke
       });
       expect((some.at(-1) ?? 0) - (some[0] ?? 0)).toBe(some.length - 1);
     };
+    let startsMs = 0;
+    const start = async () => {
+      const beganMs = performance.now();
+      await keeper.start();
+      startsMs += performance.now() - beganMs;
+    };
     await keeper.kill();
     await goesOn();
-    await keeper.start();
+    await start();
     await mesh.settled(workers, 'each', 3);
     await keeper.stop();
     await goesOn();
-    await keeper.start();
+    await start();
     expect(await mesh.settled(workers, 'each', 3)).toEqual(members);
     const { sent, lost } = await ping.stop();
     expect(sent).toBeGreaterThan(10);
-    // Docker nodes drop the rows of the node of that address until those of its new gossip name have come: 0.3 s each time,
-    // and five times as long where twenty engines start beside it.
-    expect(lost).toBeLessThan(30);
+    // Docker nodes drop the rows of the node of that address until those of its new gossip name have come: 0.3 s. Where the
+    // machine is so busy that netd takes seconds to start, theirs take longer too.
+    expect(lost * 100).toBeLessThan(Math.max(1000, startsMs / 2));
   });
 
   test('goes on while an engine with live-restore starts anew', IN_TURN, async () => {
