@@ -132,7 +132,7 @@ describe.concurrent.each(MANAGER_VERSIONS)('an overlay network of netd and Docke
     const to = members.find(({ host }) => host === keeper.host);
     if (from === undefined || to === undefined) throw new Error('unreachable: one on each');
     const ping = await pingThrough(from, to.ip);
-    /** Ten packets that are sent from now on: none of them is lost. */
+    /** More than ten packets are answered from now on, and none between them is lost. */
     const goesOn = async () => {
       const before = (await ping.answered()).length;
       const some = await patiently('pings are answered', async () => {

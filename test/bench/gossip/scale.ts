@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RUNTIME_FLAGS } from '#agent/runtime-flags.ts';
+import { bulkSyncPeriodMs } from '#netd/gossip/networkdb/constants.ts';
 import { GOSSIP_FANOUT, tableRounds } from '#netd/gossip/swim/timing.ts';
 import { cpuSeconds, residentMB } from '../process-facts.ts';
 import { Crowd, type CrowdSize } from './crowd.ts';
@@ -28,8 +29,6 @@ const NODE_IP = '127.0.8.1';
 const FILL_MS = 150_000;
 /** A node begins a push/pull every 270 s in a cluster of 5,000, and serves as many (spec gossip §10.12). */
 const PUSH_PULL_MS = 270_000;
-/** Nodes like ours sync 100,000 rows every 200 s, and each serves as often (networkdb/constants.ts). */
-const BULK_SYNC_MS_PER_ROW = 2;
 /** Rows that change anywhere each second. */
 const CHANGES_PER_S = 1;
 
@@ -94,7 +93,8 @@ async function watchSteady(crowd: Crowd, node: Report, pid: number, size: CrowdS
   const startedMs = performance.now();
   // Each hears of a change as often as each tells of it.
   const copies = GOSSIP_FANOUT * tableRounds(size.members);
-  const bulkSyncMs = Math.max(30_000, size.rows * BULK_SYNC_MS_PER_ROW);
+  // Nodes like ours sync as often as we do, and each serves as often: 100,000 rows every 200 s.
+  const bulkSyncMs = bulkSyncPeriodMs(size.rows);
   let bulkSyncs = 0;
   let pushPulls = 0;
   while (performance.now() - startedMs < forMs) {
